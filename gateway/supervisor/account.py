@@ -1,0 +1,91 @@
+"""The unprivileged user that everything runs as when the supervisor itself was started by root."""
+
+import os
+import pwd
+import shutil
+import stat
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from gateway.supervisor.errors import Refusal
+
+SYSTEM_USER = "gatehouse"
+
+
+@dataclass(frozen=True)
+class Account:
+    """Who started processes belong to; `switch` is False when that is whoever started us."""
+
+    name: str
+    uid: int
+    gid: int
+    switch: bool
+
+    def own(self, path: Path) -> None:
+        """Give a file or folder to the account (nothing to do without a switch)."""
+        if self.switch:
+            os.chown(path, self.uid, self.gid, follow_symlinks=False)
+
+    def may_enter(self, path: Path) -> bool:
+        """Whether the account can reach `path` and read it, judged by the mode bits of it and of its parents."""
+        if not self.switch:
+            return os.access(path, os.R_OK)
+        here = path.resolve()
+        return all(self._has(parent, 0o1) for parent in here.parents) and self._has(
+            here, 0o5 if here.is_dir() else 0o4
+        )
+
+    def _has(self, path: Path, bits: int) -> bool:
+        try:
+            info = path.stat()
+        except OSError:
+            return False
+        shift = 6 if info.st_uid == self.uid else 3 if info.st_gid == self.gid else 0
+        return (stat.S_IMODE(info.st_mode) >> shift) & bits == bits
+
+    def popen_arguments(self) -> dict[str, object]:
+        """Arguments that make subprocess start a command as this account."""
+        if not self.switch:
+            return {}
+        return {"user": self.uid, "group": self.gid, "extra_groups": []}
+
+
+def choose(remembered: str | None, say: Callable[[str], None] = lambda line: None) -> Account:
+    """The caller's own account, or for root a system user: the remembered one, `gatehouse`, or `nobody`."""
+    if os.geteuid() != 0:
+        return Account(_own_name(), os.geteuid(), os.getegid(), switch=False)
+    for name in filter(None, (remembered, SYSTEM_USER)):
+        found = _look_up(name)
+        if found is not None:
+            return found
+    if shutil.which("useradd"):
+        say(f"making the system user '{SYSTEM_USER}' that the platform runs as")
+        subprocess.run(
+            ["useradd", "--system", "--no-create-home", "--home-dir", "/nonexistent"]
+            + ["--shell", "/usr/sbin/nologin", "--user-group", SYSTEM_USER],
+            check=False,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+    for name in (SYSTEM_USER, "nobody"):
+        found = _look_up(name)
+        if found is not None:
+            return found
+    raise Refusal("started as root, but there is no user to drop to: run `useradd --system gatehouse`")
+
+
+def _look_up(name: str) -> Account | None:
+    try:
+        entry = pwd.getpwnam(name)
+    except KeyError:
+        return None
+    return None if entry.pw_uid == 0 else Account(name, entry.pw_uid, entry.pw_gid, switch=True)
+
+
+def _own_name() -> str:
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:  # a container may run under a number that has no name
+        return str(os.geteuid())

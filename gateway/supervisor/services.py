@@ -1,0 +1,95 @@
+"""`services`: PostgreSQL and Valkey around one command, for tests and benchmarks."""
+
+import os
+import signal
+import subprocess
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+
+from gateway.supervisor.binaries import Binaries
+from gateway.supervisor.child import Program
+from gateway.supervisor.console import Console
+from gateway.supervisor.errors import Refusal
+from gateway.supervisor.home import Home
+from gateway.supervisor.ports import pick
+from gateway.supervisor.postgres import LOGIN, OWNER, Postgres
+from gateway.supervisor.supervisor import Supervisor
+from gateway.supervisor.valkey import Valkey
+
+START_LIMIT_SECONDS = 60.0
+
+
+def embedded(home: Home, venv: Path, *, durable: bool) -> tuple[Postgres, Valkey]:
+    """The embedded services of a home on the ports they had last time, as far as those are free."""
+    binaries = Binaries(venv)
+    ports = home.memory.get("ports", {})
+    postgres = Postgres(home, binaries.postgres(home.account, home.path), pick(ports.get("postgres")), durable)
+    valkey = Valkey(home, binaries.valkey(home.account, home.path), pick(ports.get("valkey")), durable)
+    home.remember(ports={"postgres": postgres.port, "valkey": valkey.port})
+    return postgres, valkey
+
+
+def programs(postgres: Postgres | None, valkey: Valkey | None) -> list[Program]:
+    """The two services as programs to supervise; they see nothing of our environment but the essentials."""
+    environment = {name: os.environ[name] for name in ("PATH", "TZ", "TMPDIR") if name in os.environ}
+    environment["LC_ALL"] = "C.UTF-8"
+    found = []
+    if postgres is not None:
+        found.append(
+            Program(
+                "postgres",
+                postgres.command(),
+                postgres.is_ready,
+                environment,
+                stop_signal=signal.SIGINT,  # "fast": SIGTERM would wait for clients to leave
+                patience=8.0,
+            )
+        )
+    if valkey is not None:
+        found.append(
+            Program("valkey", valkey.command(), valkey.is_ready, environment, stdin=valkey.configuration())
+        )
+    return found
+
+
+def run(path: Path, command: list[str], *, durable: bool, venv: Path) -> int:
+    """Start both services in the home at `path`, run the command with their URLs, stop them; its exit code."""
+    home = Home(path.resolve())
+    with ExitStack() as stack:
+        stack.enter_context(home.locked())
+        postgres, valkey = embedded(home, venv, durable=durable)
+        postgres.prepare()
+        log = stack.enter_context((home.path / "services.log").open("w"))
+        console = Console(log)
+        supervisor = Supervisor(home.account, home.path, str(home.path), console.line)
+        stack.enter_context(supervisor)
+        supervisor.add(*programs(postgres, valkey))
+        try:
+            if not supervisor.wait_ready(START_LIMIT_SECONDS):
+                return 130
+        except Refusal as refusal:
+            raise Refusal(f"{refusal} (in {log.name})") from refusal
+        return _beside(supervisor, command, postgres, valkey)
+
+
+def _beside(supervisor: Supervisor, command: list[str], postgres: Postgres, valkey: Valkey) -> int:
+    """Run the command in our own process group, so that the terminal's signals reach it, and wait for it."""
+    environment = {
+        **os.environ,
+        "DATABASE_URL": postgres.url(LOGIN),
+        "DATABASE_OWNER_URL": postgres.url(OWNER),
+        "REDIS_URL": valkey.url(),
+    }
+    try:
+        process = subprocess.Popen(command, env=environment)
+    except OSError as error:
+        raise Refusal(f"cannot run {command[0]}: {error.strerror}") from error
+    passed_on = False
+    while process.poll() is None:
+        supervisor.tick(0.5)
+        if supervisor.stop_asked not in (None, signal.SIGINT) and not passed_on:
+            process.send_signal(supervisor.stop_asked or signal.SIGTERM)
+            passed_on = True
+    sys.stdout.flush()
+    return process.returncode if process.returncode >= 0 else 128 - process.returncode
