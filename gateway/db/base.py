@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from django.conf import settings
 from django.db.backends.postgresql import base
 from django.db.backends.postgresql.psycopg_any import is_psycopg3
 from django.db.backends.utils import CursorDebugWrapper, CursorWrapper
@@ -63,8 +64,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
         if scope == self._sent:
             return
         self.validate_no_broken_transaction()
-        login = self.settings_dict["USER"]
-        role = f"{login}_wide" if scope.wide else f"{login}_app"
+        role = settings.DATABASE_LOGIN + ("_wide" if scope.wide else "_app")
         tenant = "" if scope.tenant_id is None else str(scope.tenant_id)
         self._sent = None
         with self.wrap_database_errors, self.connection.cursor() as cursor:

@@ -14,12 +14,20 @@ from .owner import login_role
 # nullif: once a SET LOCAL has ended, the setting is '' and the cast would raise.
 CURRENT_TENANT = "(SELECT nullif(current_setting('app.tenant', true), '')::bigint)"
 
+# A trigger and no REVOKE: grants are given anew whenever the roles are prepared.
+_REFUSE = """
+CREATE OR REPLACE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION '% is append-only', TG_TABLE_NAME USING ERRCODE = 'insufficient_privilege';
+END $$
+"""
+
 
 class TenantPolicy(Operation):
     """Rows of `model` are seen and written only by the tenant that `column` names; the wide role sees all.
 
-    `condition` replaces the comparison where a table has no such column. With `append_only`, neither role may
-    UPDATE or DELETE. The owner passes through a policy of its own, since row security is forced on it too.
+    `condition` replaces the comparison where a table has no such column. With `append_only`, nobody may UPDATE or
+    DELETE, the owner included. The owner has a policy of its own, since row security is forced on it too.
     """
 
     reduces_to_sql = True
@@ -63,7 +71,11 @@ class TenantPolicy(Operation):
         ):
             schema_editor.execute(statement)
         if self.append_only:
-            schema_editor.execute(f"REVOKE UPDATE, DELETE ON {name} FROM {app}, {wide}")
+            schema_editor.execute(_REFUSE, params=None)
+            schema_editor.execute(
+                f"CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON {name} "
+                "FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()"
+            )
 
     def database_backwards(
         self, app_label: str, schema_editor: BaseDatabaseSchemaEditor, from_state: Any, to_state: Any
@@ -75,8 +87,7 @@ class TenantPolicy(Operation):
         schema_editor.execute(f"ALTER TABLE {name} NO FORCE ROW LEVEL SECURITY")
         schema_editor.execute(f"ALTER TABLE {name} DISABLE ROW LEVEL SECURITY")
         if self.append_only:
-            roles = f"{quote(login_role() + '_app')}, {quote(login_role() + '_wide')}"
-            schema_editor.execute(f"GRANT UPDATE, DELETE ON {name} TO {roles}")
+            schema_editor.execute(f"DROP TRIGGER append_only ON {name}")
 
     def describe(self) -> str:
         return f"Row-level security on {self.model}"

@@ -16,7 +16,7 @@ from .base import DatabaseWrapper
 
 def login_role() -> str:
     """The role that the application logs in as; `_app` and `_wide` are named after it."""
-    return str(settings.DATABASES[DEFAULT_DB_ALIAS]["USER"])
+    return str(settings.DATABASE_LOGIN)
 
 
 @contextmanager

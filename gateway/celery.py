@@ -1,0 +1,29 @@
+"""The Celery application. Tasks take ids and call one service; each says its database scope itself."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from celery import Celery, signals
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gateway.settings")
+
+app = Celery("gatehouse")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.autodiscover_tasks()
+
+
+@signals.before_task_publish.connect
+def send_request_id(headers: dict[str, Any] | None = None, **_: Any) -> None:
+    from gateway.logs import request_id
+
+    if headers is not None:
+        headers["gatehouse_request_id"] = request_id.get()
+
+
+@signals.task_prerun.connect
+def take_request_id(task: Any = None, **_: Any) -> None:
+    from gateway.logs import request_id
+
+    request_id.set(getattr(task.request, "gatehouse_request_id", None) or "-")

@@ -1,0 +1,1 @@
+"""System checks: each wrong setting or unprotected table has an id."""

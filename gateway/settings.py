@@ -1,0 +1,241 @@
+"""Settings of every process, from the environment (docs/operations.md lists each variable)."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from gateway import env
+
+env.load_env_file()
+
+BASE_DIR = env.PROJECT
+GATEHOUSE_ENV = env.text("GATEHOUSE_ENV", "production")
+DEVELOPMENT = GATEHOUSE_ENV == "development"
+DEBUG = DEVELOPMENT and env.flag("DEBUG")
+HOME = Path(env.text("GATEHOUSE_HOME", str(BASE_DIR / "var"))).absolute()
+
+HTTP_PORT = env.integer("GATEHOUSE_HTTP_PORT", 8080, least=1, most=65535)
+HTTPS_PORT = env.integer("GATEHOUSE_HTTPS_PORT", 8443, least=1, most=65535)
+PUBLIC_BASE_URL = env.text("PUBLIC_BASE_URL", f"http://localhost:{HTTP_PORT}").rstrip("/")
+PUBLIC_HOST = urlsplit(PUBLIC_BASE_URL).hostname or "localhost"
+S3_DOMAIN = env.text("S3_DOMAIN", "s3.localhost").lower()
+TRUSTED_PROXIES = env.words("TRUSTED_PROXIES")
+
+# Secrets. gateway.checks refuses weak ones outside development.
+SECRET_KEY = env.secret("SECRET_KEY")
+ENCRYPTION_KEYS = env.secret("GATEHOUSE_ENCRYPTION_KEYS")
+TENANT_SECRET_PASSPHRASE = env.secret("TENANT_SECRET_PASSPHRASE")
+INTROSPECT_SECRET = env.secret("INTROSPECT_SECRET")
+
+# The decision process and the edge in front have decided about the host; what reaches Django was let through.
+ALLOWED_HOSTS = ["*"]
+USE_X_FORWARDED_HOST = False
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+USE_X_FORWARDED_PORT = False
+
+INSTALLED_APPS = [
+    "unfold",
+    "unfold.contrib.filters",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "rest_framework_simplejwt.token_blacklist",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "channels",
+    "django_celery_beat",
+    "gateway.apps.GatewayConfig",
+    "tenants.apps.TenantsConfig",
+    "storage.apps.StorageConfig",
+    "realtime.apps.RealtimeConfig",
+]
+
+MIDDLEWARE = [
+    "gateway.middleware.request_context",
+    "django.middleware.security.SecurityMiddleware",
+    "gateway.middleware.security_headers",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "gateway.middleware.session_scope",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+ROOT_URLCONF = "gateway.urls"
+WSGI_APPLICATION = "gateway.wsgi.application"
+ASGI_APPLICATION = "gateway.asgi.application"
+APPEND_SLASH = False  # both spellings are served (gateway.urls)
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+# The application's login, which may become the role that row policies bind, or the one that sees all tenants.
+DATABASE_OWNER_URL = env.secret("DATABASE_OWNER_URL")
+DATABASES: dict[str, dict[str, Any]] = {
+    "default": {
+        "ENGINE": "gateway.db",
+        **env.database(env.secret("DATABASE_URL", "postgresql://gatehouse@127.0.0.1/gatehouse"), "DATABASE_URL"),
+        "CONN_MAX_AGE": 300,
+        "CONN_HEALTH_CHECKS": True,
+        "OPTIONS": {"connect_timeout": 10, "application_name": "gatehouse"},
+    }
+}
+# `<login>_app` and `<login>_wide` are named after it, so that several instances can share a cluster.
+DATABASE_LOGIN = DATABASES["default"]["USER"]
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+REDIS_URL = env.secret("REDIS_URL", "redis://127.0.0.1:6379/0")
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": REDIS_URL,
+        "KEY_PREFIX": "gatehouse",
+        "OPTIONS": {"socket_timeout": 2, "socket_connect_timeout": 2},
+    }
+}
+
+CELERY_BROKER_URL = REDIS_URL
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 3600, "socket_timeout": 10, "socket_connect_timeout": 5}
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_TIME_LIMIT = 3600
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
+CELERY_TIMEZONE = "UTC"
+
+AUTH_USER_MODEL = "tenants.User"
+AUTHENTICATION_BACKENDS = ["tenants.backends.AccountBackend"]
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}", "OPTIONS": options}
+    for name, options in (
+        ("UserAttributeSimilarityValidator", {}),
+        ("MinimumLengthValidator", {"min_length": 12}),
+        ("CommonPasswordValidator", {}),
+    )
+]
+LOGIN_URL = "/app/login"
+LOGIN_REDIRECT_URL = "/app/"
+LOGOUT_REDIRECT_URL = "/app/login"
+
+# One clone may run several instances on the ports of one host name, and cookies do not tell ports apart.
+SESSION_COOKIE_NAME = f"gatehouse_session_{HTTP_PORT}"
+CSRF_COOKIE_NAME = f"gatehouse_csrf_{HTTP_PORT}"
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_AGE = 14 * 24 * 3600
+ENFORCE_HTTPS = env.flag("ENFORCE_HTTPS", PUBLIC_BASE_URL.startswith("https://") and not DEVELOPMENT)
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = ENFORCE_HTTPS
+SECURE_SSL_REDIRECT = ENFORCE_HTTPS
+SECURE_HSTS_SECONDS = env.integer("HSTS_MAX_AGE", 31_536_000) if ENFORCE_HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = ENFORCE_HTTPS and env.flag("HSTS_INCLUDE_SUBDOMAINS", True)
+SECURE_HSTS_PRELOAD = SECURE_HSTS_INCLUDE_SUBDOMAINS
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+CSRF_TRUSTED_ORIGINS = sorted({PUBLIC_BASE_URL, *env.words("CSRF_TRUSTED_ORIGINS")})
+CSRF_FAILURE_VIEW = "gateway.views.csrf_failure"
+DATA_UPLOAD_MAX_MEMORY_SIZE = 2 << 20
+
+JWT_ALGORITHM = env.text("JWT_ALGORITHM", "HS256")
+SIMPLE_JWT = {
+    "ALGORITHM": JWT_ALGORITHM,
+    "SIGNING_KEY": env.secret("JWT_SECRET_KEY") or SECRET_KEY,
+    "ACCESS_TOKEN_LIFETIME": timedelta(minutes=env.integer("JWT_ACCESS_TOKEN_EXPIRE_MINUTES", 30, least=1)),
+    "REFRESH_TOKEN_LIFETIME": timedelta(days=14),
+    "ROTATE_REFRESH_TOKENS": True,
+    "BLACKLIST_AFTER_ROTATION": True,
+    "ISSUER": PUBLIC_BASE_URL,
+    "USER_ID_FIELD": "public_id",
+    "USER_ID_CLAIM": "sub",
+    "UPDATE_LAST_LOGIN": False,
+}
+
+# Requests per minute: per address when anonymous, else per principal. 0 switches a limit off.
+API_RATE_LIMIT = env.integer("API_RATE_LIMIT", 200)
+AUTH_RATE_LIMIT = env.integer("AUTH_RATE_LIMIT", 60)
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["gateway.api.auth.PrincipalAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["gateway.api.auth.HasPermission"],
+    "DEFAULT_RENDERER_CLASSES": ["gateway.api.renderers.EnvelopeRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PAGINATION_CLASS": "gateway.api.pagination.PageNumbers",
+    "DEFAULT_SCHEMA_CLASS": "gateway.api.schema.EnvelopeSchema",
+    "EXCEPTION_HANDLER": "gateway.api.exceptions.problem",
+    "UNAUTHENTICATED_USER": None,
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Gatehouse",
+    "DESCRIPTION": "One governed front door to everything a team and its AI agents must reach.",
+    "VERSION": "1",
+    "OAS_VERSION": "3.1.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "COMPONENT_SPLIT_REQUEST": True,
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "REDOC_DIST": "SIDECAR",
+    "ENUM_NAME_OVERRIDES": {"MembershipRoleEnum": "tenants.permissions.BUILTIN_ROLE_CHOICES"},
+}
+
+STATIC_URL = "/static/"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STATIC_ROOT = BASE_DIR / "staticfiles"
+WHITENOISE_USE_FINDERS = DEVELOPMENT
+WHITENOISE_AUTOREFRESH = False
+WHITENOISE_MAX_AGE = 3600
+
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_TZ = True
+USE_I18N = False
+
+# Objects up to this size live in the index, larger ones in files.
+STORAGE_ROOT = HOME / "blobs"
+STORAGE_INLINE_LIMIT = env.size("STORAGE_INLINE_LIMIT", 8 << 10)
+MAX_UPLOAD_SIZE = env.size("MAX_UPLOAD_SIZE", 5 << 30)
+
+LOG_LEVEL = env.text("LOG_LEVEL", "INFO").upper()
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "filters": {"request_id": {"()": "gateway.logs.RequestIdFilter"}},
+    "formatters": {"line": {"format": "{levelname} {name} {message} [{request_id}]", "style": "{"}},
+    "handlers": {
+        "stderr": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["request_id"]},
+    },
+    "root": {"handlers": ["stderr"], "level": "DEBUG" if LOG_LEVEL == "TRACE" else LOG_LEVEL},
+    "loggers": {
+        "django.request": {"level": "ERROR"},
+        "django.db.backends": {"level": "DEBUG" if LOG_LEVEL == "TRACE" else "INFO"},
+    },
+}
+
+BOOTSTRAP_ADMIN_USERNAME = env.text("BOOTSTRAP_ADMIN_USERNAME", "admin" if DEVELOPMENT else "")
+BOOTSTRAP_ADMIN_PASSWORD = env.secret("BOOTSTRAP_ADMIN_PASSWORD")
