@@ -14,6 +14,6 @@ if sys.version_info < (3, 11):
     )
     sys.exit(1)
 
-from gateway.supervisor.cli import main  # noqa: E402  (must not be read by an old Python)
+from gateway.supervisor.cli import main
 
 sys.exit(main())

@@ -29,7 +29,7 @@ class Account:
             os.chown(path, self.uid, self.gid, follow_symlinks=False)
 
     def may_enter(self, path: Path) -> bool:
-        """Whether the account can reach `path` and read it, judged by the mode bits of it and of its parents."""
+        """Whether the account can reach `path` and read it, judged by the mode bits on the way to it."""
         if not self.switch:
             return os.access(path, os.R_OK)
         here = path.resolve()
@@ -63,8 +63,8 @@ def choose(remembered: str | None, say: Callable[[str], None] = lambda line: Non
     if shutil.which("useradd"):
         say(f"making the system user '{SYSTEM_USER}' that the platform runs as")
         subprocess.run(
-            ["useradd", "--system", "--no-create-home", "--home-dir", "/nonexistent"]
-            + ["--shell", "/usr/sbin/nologin", "--user-group", SYSTEM_USER],
+            ["useradd", "--system", "--user-group", "--no-create-home", "--shell", "/usr/sbin/nologin"]
+            + ["--home-dir", "/nonexistent", SYSTEM_USER],
             check=False,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

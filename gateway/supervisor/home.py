@@ -42,8 +42,8 @@ class Home:
             raise Refusal(explain(error, path)) from error
         if not self.account.may_enter(path):
             raise Refusal(
-                f"the user '{self.account.name}', which everything runs as when root starts it, cannot enter {path}: "
-                "put GATEHOUSE_HOME where every user may pass (for example /var/lib/gatehouse)"
+                f"the user '{self.account.name}', which everything runs as when root starts it, cannot enter "
+                f"{path}: put GATEHOUSE_HOME where every user may pass (for example /var/lib/gatehouse)"
             )
 
     def remember(self, **facts: Any) -> None:
@@ -72,8 +72,8 @@ class Home:
             except BlockingIOError:
                 holder = os.read(handle, 20).decode(errors="replace").strip() or "unknown"
                 raise Refusal(
-                    f"{self.path} is in use by a running instance (process {holder}): stop it with `make down`, "
-                    "or set GATEHOUSE_HOME and the ports to start another one"
+                    f"{self.path} is in use by a running instance (process {holder}): "
+                    "stop it with `make down`, or set GATEHOUSE_HOME and the ports to start another one"
                 ) from None
             os.ftruncate(handle, 0)
             os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)

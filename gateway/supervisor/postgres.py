@@ -71,7 +71,7 @@ class Postgres:
         return f"postgresql://{role}:{self.home.secret(role)}@{LOOPBACK}:{self.port}/{DATABASE}"
 
     def is_ready(self) -> bool:
-        """Whether the server asks for a password, which it does once it has recovered and takes connections."""
+        """Whether the server asks for a password, which it does once it takes connections."""
         startup = f"user\0{LOGIN}\0database\0{DATABASE}\0\0".encode()
         packet = struct.pack("!ii", 8 + len(startup), 3 << 16) + startup
         try:
@@ -120,7 +120,11 @@ class Postgres:
             cwd=self.data.parent,
             **self.home.account.popen_arguments(),  # type: ignore[call-overload]
         )
-        failed = [line for line in done.stdout.splitlines() if "ERROR" in line or "FATAL" in line or "error:" in line]
+        failed = [
+            line
+            for line in done.stdout.splitlines()
+            if "ERROR" in line or "FATAL" in line or "error:" in line
+        ]
         if done.returncode or failed:
             said = failed[0] if failed else (done.stdout.strip().splitlines() or ["no message"])[-1]
             if "No space left" in done.stdout:

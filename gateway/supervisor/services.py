@@ -7,6 +7,7 @@ import sys
 from contextlib import ExitStack
 from pathlib import Path
 
+from gateway.supervisor import environment as environments
 from gateway.supervisor.binaries import Binaries
 from gateway.supervisor.child import Program
 from gateway.supervisor.console import Console
@@ -24,7 +25,9 @@ def embedded(home: Home, venv: Path, *, durable: bool) -> tuple[Postgres, Valkey
     """The embedded services of a home on the ports they had last time, as far as those are free."""
     binaries = Binaries(venv)
     ports = home.memory.get("ports", {})
-    postgres = Postgres(home, binaries.postgres(home.account, home.path), pick(ports.get("postgres")), durable)
+    postgres = Postgres(
+        home, binaries.postgres(home.account, home.path), pick(ports.get("postgres")), durable
+    )
     valkey = Valkey(home, binaries.valkey(home.account, home.path), pick(ports.get("valkey")), durable)
     home.remember(ports={"postgres": postgres.port, "valkey": valkey.port})
     return postgres, valkey
@@ -54,7 +57,7 @@ def programs(postgres: Postgres | None, valkey: Valkey | None) -> list[Program]:
 
 
 def run(path: Path, command: list[str], *, durable: bool, venv: Path) -> int:
-    """Start both services in the home at `path`, run the command with their URLs, stop them; its exit code."""
+    """Run the command beside both services, with their URLs in its environment; its exit code."""
     home = Home(path.resolve())
     with ExitStack() as stack:
         stack.enter_context(home.locked())
@@ -75,11 +78,15 @@ def run(path: Path, command: list[str], *, durable: bool, venv: Path) -> int:
 
 def _beside(supervisor: Supervisor, command: list[str], postgres: Postgres, valkey: Valkey) -> int:
     """Run the command in our own process group, so that the terminal's signals reach it, and wait for it."""
-    environment = {
-        **os.environ,
+    urls = {
         "DATABASE_URL": postgres.url(LOGIN),
         "DATABASE_OWNER_URL": postgres.url(OWNER),
         "REDIS_URL": valkey.url(),
+    }
+    environment = {
+        **environments.fresh_secrets(),
+        "GATEHOUSE_ENV": "development",
+        **environments.of_processes(postgres.home.path, urls),
     }
     try:
         process = subprocess.Popen(command, env=environment)

@@ -28,10 +28,11 @@ Lines = Callable[[str, str], None]
 
 
 class Supervisor:
-    """Runs programs as children of this process. One thread: a parent-death signal follows the thread that forked.
+    """Runs programs as children of this process.
 
-    Use as a context manager: leaving it stops everything, in the reverse of the order in which things wait for
-    each other, with SIGKILL for what does not go in time.
+    Use as a context manager: leaving it stops everything, in the reverse of the order in which things wait
+    for each other, with SIGKILL for what does not go in time. There is one thread, because a parent-death
+    signal follows the thread that forked.
     """
 
     def __init__(self, account: Account, folder: Path, mark: str, lines: Lines) -> None:
@@ -128,7 +129,9 @@ class Supervisor:
         try:
             process = spawn(child.program, self._account, self._folder, self._mark)
         except OSError as error:
-            raise Refusal(f"cannot start {child.program.name}: {error.strerror}: {error.filename or ''}") from error
+            raise Refusal(
+                f"cannot start {child.program.name}: {error.strerror}: {error.filename or ''}"
+            ) from error
         child.process, child.started_at, child.tail = process, now, b""
         self._sessions.add(process.pid)
         self._tell_watcher(f"+{process.pid}\n")
@@ -150,9 +153,9 @@ class Supervisor:
         child.failures += 1
         child.process, child.ready, child.due_at = None, False, now + pause
         if self._stop_asked is None:
+            how = _how(process.returncode)
             self._lines(
-                "gatehouse",
-                f"{child.program.name} ended ({_how(process.returncode)}), starting it again in {pause:.1f} s",
+                "gatehouse", f"{child.program.name} ended ({how}), starting it again in {pause:.1f} s"
             )
 
     def _pump(self, longest: float) -> None:

@@ -7,8 +7,6 @@ from pathlib import Path
 from gateway.supervisor.home import Home
 from gateway.supervisor.ports import LOOPBACK
 
-SECRET = "valkey"
-
 
 @dataclass(frozen=True)
 class Valkey:
@@ -29,7 +27,7 @@ class Valkey:
             f"bind {LOOPBACK}",
             f"port {self.port}",
             f'dir "{self.home.path / "valkey"}"',
-            f"requirepass {self.home.secret(SECRET)}",
+            f"requirepass {self.home.secret('valkey')}",
             f"appendonly {'yes' if self.durable else 'no'}",
             'save ""',
             "maxmemory-policy noeviction",
@@ -38,13 +36,13 @@ class Valkey:
         return "\n".join([*lines, ""]).encode()
 
     def url(self) -> str:
-        return f"redis://:{self.home.secret(SECRET)}@{LOOPBACK}:{self.port}/0"
+        return f"redis://:{self.home.secret('valkey')}@{LOOPBACK}:{self.port}/0"
 
     def is_ready(self) -> bool:
         """Whether the server has loaded its data and takes commands."""
         try:
             with socket.create_connection((LOOPBACK, self.port), timeout=0.5) as wire:
-                wire.sendall(f"AUTH {self.home.secret(SECRET)}\r\nPING\r\n".encode())
+                wire.sendall(f"AUTH {self.home.secret('valkey')}\r\nPING\r\n".encode())
                 answer = b""
                 while answer.count(b"\r\n") < 2:
                     received = wire.recv(256)

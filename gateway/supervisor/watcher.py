@@ -15,7 +15,7 @@ PATIENCE_SECONDS = 4.0
 
 
 def main() -> int:
-    """Watch until the supervisor is gone and nothing of the instance is left. Argument: the instance's mark."""
+    """Watch until the supervisor and all of its instance is gone. Argument: the instance's mark."""
     mark = sys.argv[1]
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)

@@ -1,0 +1,47 @@
+"""The tests' database: made and migrated as the owner of the tables, used as the application's login.
+
+PostgreSQL and Valkey come from the environment; `make test` starts them, and for a few tests by hand:
+`.venv/bin/python -m gateway.supervisor services --home var/dev -- .venv/bin/pytest PATH`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+from pytest_django.plugin import DjangoDbBlocker
+
+
+def pytest_configure() -> None:
+    if not os.environ.get("DATABASE_OWNER_URL"):
+        raise pytest.UsageError(
+            "no database: run the tests with `make test`, or start them with "
+            "`.venv/bin/python -m gateway.supervisor services --home var/dev -- .venv/bin/pytest …`"
+        )
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(
+    django_test_environment: None, django_db_blocker: DjangoDbBlocker, django_db_keepdb: bool
+) -> Iterator[None]:
+    """The application has its real rights in it, plus TRUNCATE, which empties tables between tests."""
+    from django.db import connection
+    from django.test.utils import setup_databases, teardown_databases
+
+    from gateway.db.owner import as_owner
+    from gateway.db.roles import prepare_roles
+
+    with django_db_blocker.unblock():
+        with as_owner():
+            prepare_roles()  # roles belong to the cluster: the policies of the first migration name them
+            made = setup_databases(
+                verbosity=0, interactive=False, keepdb=django_db_keepdb, serialized_aliases=[]
+            )
+            prepare_roles(truncate=True)
+            name = connection.settings_dict["NAME"]
+        connection.settings_dict["NAME"] = name
+    yield
+    if not django_db_keepdb:
+        with django_db_blocker.unblock(), as_owner():
+            teardown_databases(made, verbosity=0)
