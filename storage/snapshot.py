@@ -1,7 +1,14 @@
 """What the decision process holds of storage: backends, buckets, access keys with their secrets, quotas.
 
-Refreshed by `NOTIFY gatehouse_snapshot` with one of TOPICS and by time; what is not found in it is looked up
-once (`find_*`) before it is refused, since a NOTIFY may still be on its way.
+Four parts, each refreshed by its topics and by time:
+
+    ctx.snapshot.get(BACKENDS)      backend id → BackendInfo
+    ctx.snapshot.get(BUCKETS)       (tenant id, name) → BucketInfo
+    ctx.snapshot.get(ACCESS_KEYS)   access key id → AccessKeyInfo
+    ctx.snapshot.get(QUOTAS)        tenant id → bytes; absent = unlimited
+
+A name that is not in them is looked up once (`find_*`) before it is refused, since a NOTIFY may still be on its way.
+A bucket that was deleted and made again has a new id: on BucketGone look it up and try once more.
 """
 
 from __future__ import annotations
@@ -10,12 +17,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from gateway.decision.snapshot import SnapshotPart
+
 from .index.types import BucketInfo
 
 if TYPE_CHECKING:
     import asyncpg
 
-TOPICS = frozenset({"backends", "buckets", "access_keys", "quotas"})
 ChecksumMode = Literal["when_supported", "when_required"]
 
 
@@ -36,7 +44,7 @@ class BackendInfo:
 
 @dataclass(frozen=True, slots=True)
 class AccessKeyInfo:
-    """An S3 access key that works now: not revoked or expired, its user, membership and tenant active."""
+    """An S3 access key that works now: not revoked, its user, membership and tenant active."""
 
     access_key_id: str
     secret: str = field(repr=False)
@@ -47,21 +55,30 @@ class AccessKeyInfo:
     actor: str  # how events name it
 
 
-@dataclass(frozen=True, slots=True)
-class StorageSnapshot:
-    backends: Mapping[int, BackendInfo]
-    buckets: Mapping[tuple[int, str], BucketInfo]  # by (tenant id, name)
-    access_keys: Mapping[str, AccessKeyInfo]
-    quotas: Mapping[int, int]  # tenant id → bytes; absent = unlimited
-
-    def tenant_buckets(self, tenant_id: int) -> list[BucketInfo]:
-        """The tenant's buckets by name."""
-        raise NotImplementedError
-
-
-async def load(conn: asyncpg.Connection[Any]) -> StorageSnapshot:
-    """Everything, over a connection in the wide role."""
+async def load_backends(conn: asyncpg.Connection[Any]) -> Mapping[int, BackendInfo]:
+    """All backends by id, with their secrets opened."""
     raise NotImplementedError
+
+
+async def load_buckets(conn: asyncpg.Connection[Any]) -> Mapping[tuple[int, str], BucketInfo]:
+    """All buckets by (tenant id, name)."""
+    raise NotImplementedError
+
+
+async def load_access_keys(conn: asyncpg.Connection[Any]) -> Mapping[str, AccessKeyInfo]:
+    """All keys that work now, by access key id."""
+    raise NotImplementedError
+
+
+async def load_quotas(conn: asyncpg.Connection[Any]) -> Mapping[int, int]:
+    """Byte limits by tenant id."""
+    raise NotImplementedError
+
+
+BACKENDS = SnapshotPart("storage.backends", frozenset({"backends"}), load_backends)
+BUCKETS = SnapshotPart("storage.buckets", frozenset({"buckets", "tenants"}), load_buckets)
+ACCESS_KEYS = SnapshotPart("storage.access_keys", frozenset({"access_keys", "tenants"}), load_access_keys)
+QUOTAS = SnapshotPart("storage.quotas", frozenset({"quotas"}), load_quotas)
 
 
 async def find_access_key(conn: asyncpg.Connection[Any], access_key_id: str) -> AccessKeyInfo | None:

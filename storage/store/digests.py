@@ -65,3 +65,10 @@ class Digests:
         raw = {name: hasher.digest() for name, hasher in self._hashes.items()}
         raw |= {name: value.to_bytes(_CRC[name][1], "big") for name, value in self._crcs.items()}
         return {name: b64encode(value).decode() for name, value in raw.items()}
+
+
+def multipart_etag(part_etags: Iterable[str]) -> str:
+    """The ETag of a completed upload: the MD5 over its parts' binary MD5s, and their number."""
+    etags = list(part_etags)
+    whole = hashlib.md5(b"".join(bytes.fromhex(etag) for etag in etags), usedforsecurity=False)
+    return f"{whole.hexdigest()}-{len(etags)}"
