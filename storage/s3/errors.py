@@ -1,0 +1,126 @@
+"""S3's errors: one exception, one table of codes, one XML document."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from storage.s3.text import escape
+
+# code: (status, message when the raiser has nothing more precise to say)
+CODES: Final[Mapping[str, tuple[int, str]]] = {
+    "AccessDenied": (403, "Access Denied"),
+    "AccessForbidden": (403, "CORSResponse: CORS is not enabled for this bucket."),
+    "AuthorizationHeaderMalformed": (400, "The authorization header that you provided is not valid."),
+    "AuthorizationQueryParametersError": (400, "Error parsing the X-Amz-Credential parameter."),
+    "BadDigest": (
+        400,
+        "The Content-MD5 or checksum value that you specified did not match what the server received.",
+    ),
+    "BucketAlreadyExists": (409, "The requested bucket name is not available."),
+    "BucketAlreadyOwnedByYou": (
+        409,
+        "Your previous request to create the named bucket succeeded and you already own it.",
+    ),
+    "BucketNotEmpty": (409, "The bucket you tried to delete is not empty."),
+    "EntityTooLarge": (400, "Your proposed upload exceeds the maximum allowed object size."),
+    "EntityTooSmall": (400, "Your proposed upload is smaller than the minimum allowed object size."),
+    "IncompleteBody": (
+        400,
+        "You did not provide the number of bytes specified by the Content-Length HTTP header.",
+    ),
+    "InternalError": (500, "We encountered an internal error. Please try again."),
+    "InvalidAccessKeyId": (403, "The AWS access key Id you provided does not exist in our records."),
+    "InvalidArgument": (400, "Invalid argument."),
+    "InvalidBucketName": (400, "The specified bucket is not valid."),
+    "InvalidDigest": (400, "The Content-MD5 or checksum value that you specified is not valid."),
+    "InvalidPart": (
+        400,
+        "One or more of the specified parts could not be found. The part might not have been uploaded, "
+        "or the specified entity tag might not have matched the part's entity tag.",
+    ),
+    "InvalidPartOrder": (
+        400,
+        "The list of parts was not in ascending order. The parts list must be specified in order by part number.",
+    ),
+    "InvalidRange": (416, "The requested range is not satisfiable."),
+    "InvalidRequest": (400, "The request is not valid."),
+    "InvalidStorageClass": (400, "The storage class you specified is not valid."),
+    "InvalidToken": (400, "The provided token is malformed or otherwise not valid."),
+    "InvalidURI": (400, "Couldn't parse the specified URI."),
+    "KeyTooLongError": (400, "Your key is too long."),
+    "MalformedXML": (
+        400,
+        "The XML that you provided was not well formed or did not validate against our published schema.",
+    ),
+    "MetadataTooLarge": (400, "Your metadata headers exceed the maximum allowed metadata size."),
+    "MethodNotAllowed": (405, "The specified method is not allowed against this resource."),
+    "MissingContentLength": (411, "You must provide the Content-Length HTTP header."),
+    "NoSuchBucket": (404, "The specified bucket does not exist."),
+    "NoSuchKey": (404, "The specified key does not exist."),
+    "NoSuchUpload": (
+        404,
+        "The specified multipart upload does not exist. The upload ID might not be valid, "
+        "or the multipart upload might have been aborted or completed.",
+    ),
+    "NoSuchVersion": (404, "The specified version does not exist."),
+    "NotImplemented": (
+        501,
+        "A header or operation you provided implies functionality that is not implemented.",
+    ),
+    "NotModified": (304, "Not Modified"),
+    "PreconditionFailed": (412, "At least one of the pre-conditions you specified did not hold."),
+    "QuotaExceeded": (403, "The storage quota of this tenant or bucket does not allow this write."),
+    "RequestTimeout": (400, "Your socket connection to the server was not read from or written to in time."),
+    "RequestTimeTooSkewed": (
+        403,
+        "The difference between the request time and the server's time is too large.",
+    ),
+    "ServiceUnavailable": (503, "Service is unable to handle the request. Please try again."),
+    "SignatureDoesNotMatch": (
+        403,
+        "The request signature we calculated does not match the signature you provided. "
+        "Check your key and signing method.",
+    ),
+    "SlowDown": (503, "Please reduce your request rate."),
+    "XAmzContentChecksumMismatch": (
+        400,
+        "The provided x-amz-checksum value does not match what was computed.",
+    ),
+    "XAmzContentSHA256Mismatch": (
+        400,
+        "The provided 'x-amz-content-sha256' header does not match what was computed.",
+    ),
+}
+
+
+class S3Error(Exception):
+    """A refusal in S3's own words.
+
+    `extra` become elements of the XML document beside Code and Message (ArgumentName, BucketName, …);
+    `headers` go on the answer as they are (Allow, Content-Range).
+    """
+
+    def __init__(
+        self,
+        code: str,
+        message: str | None = None,
+        *,
+        extra: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        self.code = code
+        self.status, default = CODES[code]
+        self.message = message or default
+        self.extra = dict(extra or {})
+        self.headers = dict(headers or {})
+        super().__init__(f"{code}: {self.message}")
+
+
+def document(error: S3Error, resource: str, request_id: str, host_id: str) -> bytes:
+    """The XML body of `error`. `resource` is the path the client asked for, as it sent it."""
+    extra = "".join(f"<{name}>{escape(value)}</{name}>" for name, value in error.extra.items())
+    return (
+        '<?xml version="1.0" encoding="UTF-8"?>\n'
+        f"<Error><Code>{error.code}</Code><Message>{escape(error.message)}</Message>{extra}"
+        f"<Resource>{escape(resource)}</Resource><RequestId>{escape(request_id)}</RequestId>"
+        f"<HostId>{escape(host_id)}</HostId></Error>"
+    ).encode()

@@ -1,0 +1,34 @@
+"""Text as S3 writes it: XML escapes, percent-encoding with its own unreserved set, and timestamps."""
+
+import re
+from datetime import UTC, datetime
+from email.utils import format_datetime
+from typing import Final
+from urllib.parse import quote
+
+_MARKUP: Final = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "\r": "&#13;"}
+_SPECIAL: Final = re.compile('[&<>"\r\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]')
+
+
+def escape(text: str) -> str:
+    """`text` inside an XML element.
+
+    XML 1.0 has no way to say most control characters. S3 writes them as references all the same, and its
+    clients ask for `encoding-type=url` to be safe from that; so does this.
+    """
+    return _SPECIAL.sub(lambda found: _MARKUP.get(found[0]) or f"&#x{ord(found[0]):x};", text)
+
+
+def uri_encode(text: str, safe: str = "") -> str:
+    """`text` percent-encoded as SigV4 and `encoding-type=url` mean it: only A–Z a–z 0–9 `-._~` stay."""
+    return quote(text, safe=safe + "-._~")
+
+
+def iso(moment: datetime) -> str:
+    """`2026-01-02T03:04:05.000Z`, the form of timestamps in XML answers."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+
+
+def http_date(moment: datetime) -> str:
+    """`Fri, 02 Jan 2026 03:04:05 GMT`, the form of timestamps in headers."""
+    return format_datetime(moment.astimezone(UTC), usegmt=True)
