@@ -1,13 +1,20 @@
 """What every decider is given: the snapshot, the database, HTTP, Valkey and the settings."""
 
-from dataclasses import dataclass
+import ipaddress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
 import aiohttp
 import redis.asyncio
 
-from gateway.decision.database import Database
-from gateway.decision.snapshot import Snapshot
+from gateway.decision.database import Database, DatabaseAddress
+from gateway.decision.registry import Registry
+from gateway.decision.snapshot import Snapshot, SnapshotPart
+
+PUBLIC_HOSTS = "platform.public-hosts"
+"""The name of the snapshot part (a set of host names) that adds to the hosts the settings name."""
 
 
 @dataclass(slots=True, eq=False)
@@ -19,7 +26,62 @@ class DecisionContext:
     db: Database
     """`async with ctx.db.wide() as conn:` and `async with ctx.db.tenant(tenant_id) as conn:`."""
     http: aiohttp.ClientSession
-    """For calls to backends; give each call its own timeout."""
+    """For calls to backends; connecting is limited to 5 s and a call to 60 s unless it says otherwise."""
     redis: "redis.asyncio.Redis"
     settings: Any
     """django.conf.settings."""
+    public_hosts: frozenset[str] = frozenset()
+    hosts_part: SnapshotPart[frozenset[str]] | None = field(default=None)
+
+    def is_public_host(self, host: str) -> bool:
+        """Whether the platform itself (pages, API, path-style S3) is served under that host name.
+
+        True for the names in the settings, for addresses of this machine's loopback, and for the
+        domains that the snapshot holds.
+        """
+        if host in self.public_hosts:
+            return True
+        return self.hosts_part is not None and host in (self.snapshot.get(self.hosts_part) or ())
+
+
+def hosts_of(settings: Any) -> frozenset[str]:
+    """The host names under which the platform is always served."""
+    names = {"localhost", "127.0.0.1", "::1", settings.PUBLIC_HOST.lower()}
+    names.update(name.lower() for name in getattr(settings, "EDGE_PUBLIC_HOSTS", ()))
+    return frozenset(_plain(name) for name in names)
+
+
+def _plain(name: str) -> str:
+    try:
+        return str(ipaddress.ip_address(name.strip("[]")))
+    except ValueError:
+        return name.removesuffix(".")
+
+
+@asynccontextmanager
+async def open_context(registry: Registry, settings: Any) -> AsyncIterator[DecisionContext]:
+    """Open what the deciders need and close it at the end. The database may still be coming up."""
+    db = Database(DatabaseAddress.from_django(settings))
+    snapshot = Snapshot(registry.parts, db)
+    timeout = aiohttp.ClientTimeout(total=60, connect=5)
+    connector = aiohttp.TCPConnector(limit=256, limit_per_host=64)
+    cache = redis.asyncio.Redis.from_url(
+        settings.REDIS_URL, socket_timeout=2, socket_connect_timeout=2, max_connections=64
+    )
+    http = aiohttp.ClientSession(connector=connector, timeout=timeout, auto_decompress=False)
+    try:
+        await snapshot.start()
+        yield DecisionContext(
+            snapshot=snapshot,
+            db=db,
+            http=http,
+            redis=cache,
+            settings=settings,
+            public_hosts=hosts_of(settings),
+            hosts_part=next((part for part in registry.parts if part.name == PUBLIC_HOSTS), None),
+        )
+    finally:
+        await snapshot.close()
+        await http.close()
+        await cache.aclose()
+        await db.close()

@@ -1,17 +1,17 @@
 """Who decides for which request. Apps register in `<app>/decider.py`, which is imported at start.
 
-    class S3Decider(Decider):
-        name = "s3"
-        order = 20
+class S3Decider(Decider):
+    name = "s3"
+    order = 20
 
-        def claims(self, head, ctx):
-            return ctx.is_public_host(head.host) and head.raw_path.startswith("/s3/")
+    def claims(self, head, ctx):
+        return ctx.is_public_host(head.host) and head.raw_path.startswith("/s3/")
 
-        async def decide(self, head, ctx):
-            bucket = ctx.snapshot.get(BUCKETS).get(...)
-            return Answer(404)
+    async def decide(self, head, ctx):
+        bucket = ctx.snapshot.get(BUCKETS).get(...)
+        return Answer(404)
 
-    registry.register(S3Decider(), parts=[BUCKETS, KEYS])
+registry.register(S3Decider(), parts=[BUCKETS, KEYS])
 """
 
 from abc import ABC, abstractmethod
@@ -59,9 +59,7 @@ class Decider(ABC):
         """Say in this decider's language that the edge could not do what was decided."""
         return answers.problem(failure.status, head)
 
-    async def handle(
-        self, head: RequestHead, receive: Receive, send: Send, ctx: "DecisionContext"
-    ) -> None:
+    async def handle(self, head: RequestHead, receive: Receive, send: Send, ctx: "DecisionContext") -> None:
         """Serve a request that was decided as `Handle`, as an ASGI application would.
 
         `head` is the client's (`head.method`, `head.raw_target`), `receive` streams the body without

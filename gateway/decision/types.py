@@ -39,6 +39,9 @@ SET_HEADER_SLOTS = 16
 REMOVE_HEADER_SLOTS = 8
 """How many request headers a Forward can remove."""
 
+RESPONSE_HEADER_SLOTS = 4
+"""How many response headers a Forward can set."""
+
 BACKEND_HEADERS = (
     "ETag",
     "Content-Type",
@@ -129,9 +132,7 @@ class RequestHead:
     """The client's headers with `host` and `content-length`; never an `X-Gw-*` one. Hop-by-hop
     headers, `Expect` and the `Sec-WebSocket-*` ones stay at the edge."""
     content_length: int | None
-    """None: no body announced, or chunked (see `chunked`)."""
-    chunked: bool
-    """The body has no announced length."""
+    """None: no length was announced; there is no body, or a chunked one."""
     upgrade: str
     """The Upgrade header in lower case (`websocket`), else empty."""
     request_id: str
@@ -184,7 +185,9 @@ class Forward:
     """`host:port` or `unix//absolute/path`. For https dial the name the certificate must bear: it is
     also the SNI, because the edge's connection pool is keyed by the dial address alone."""
     uri: str
-    """Path and query for the upstream, exactly as they shall be on the wire; begins with `/`."""
+    """Path and query for the upstream as they shall be on the wire; begins with `/`. Escapes and double
+    slashes stay as they are; only bytes that may not stand in a URL (`"<>\\^`{|}` and above 0x7e) are
+    escaped on the way, so escape them before signing."""
     scheme: Literal["http", "https"] = "http"
     set_headers: Mapping[str, str] = field(default_factory=dict)
     """Replaces request headers; with `Host` the upstream sees another host name. At most
@@ -192,6 +195,9 @@ class Forward:
     remove_headers: Iterable[str] = ()
     """Request headers that must not reach the upstream, `X-Amz-Security-Token` or the pattern
     `X-Amz-*`. At most REMOVE_HEADER_SLOTS; a name that is also set stays set."""
+    set_response_headers: Mapping[str, str] = field(default_factory=dict)
+    """Replaces headers of the upstream's answer, `Content-Security-Policy: sandbox` for what a stranger
+    uploaded. At most RESPONSE_HEADER_SLOTS; no value may be empty."""
     patience: Patience = "standard"
     mask_errors: bool = False
     """The upstream's 4xx and 5xx answers are thrown away and `Decider.failed` answers instead."""

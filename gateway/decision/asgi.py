@@ -1,0 +1,168 @@
+"""The decision process as a bare ASGI application; only the edge talks to it.
+
+GET /decide, /commit, /failed: one question each (gateway.decision.types), all about the client's request
+that the edge's headers describe. * /handle/<decider>: the client's request itself, for `Decider.handle`.
+GET /healthz: 200 when every snapshot part is loaded, else 503.
+"""
+
+import logging
+from collections.abc import Awaitable, Callable, MutableMapping
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+
+from gateway import logs
+from gateway.decision import answers, wire
+from gateway.decision.context import DecisionContext
+from gateway.decision.database import DatabaseBusy
+from gateway.decision.registry import Decider, Receive, Registry, Send
+from gateway.decision.tokens import TokenSigner
+from gateway.decision.types import Answer, Decision, Failure, RawHeaders, RequestHead
+
+logger = logging.getLogger(__name__)
+
+Scope = MutableMapping[str, Any]
+OpenContext = Callable[[], AbstractAsyncContextManager[DecisionContext]]
+
+_HANDLE = "/handle/"
+
+
+class DecisionApp:
+    """ASGI over a registry of deciders. `open_context` is entered at start and left at shutdown."""
+
+    def __init__(self, registry: Registry, open_context: OpenContext, signer: TokenSigner) -> None:
+        self._registry = registry
+        self._open_context = open_context
+        self._signer = signer
+        self._ctx: DecisionContext | None = None
+        self._questions: dict[str, Callable[[RawHeaders, DecisionContext], Awaitable[Rendered]]] = {
+            "/decide": self._decide,
+            "/commit": self._commit,
+            "/failed": self._failed,
+        }
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._lifespan(receive, send)
+            return
+        if scope["type"] != "http":
+            raise RuntimeError(f"the edge does not speak {scope['type']} with this process")
+        path: str = scope["path"]
+        question = self._questions.get(path)
+        ctx = self._ctx
+        if path == "/healthz":
+            ready = ctx is not None and ctx.snapshot.ready
+            await _reply(send, (200 if ready else 503, [(b"content-length", b"0")], b""))
+        elif ctx is None or not ctx.snapshot.ready:
+            await _reply(send, _NOT_READY)
+        elif question is not None:
+            await _reply(send, await question(scope["headers"], ctx))
+        elif path.startswith(_HANDLE):
+            await self._handle(path[len(_HANDLE) :], scope["headers"], ctx, receive, send)
+        else:
+            await _reply(send, (404, [(b"content-length", b"0")], b""))
+
+    async def _decide(self, raw: RawHeaders, ctx: DecisionContext) -> "Rendered":
+        head = wire.read_head(raw)
+        logs.request_id.set(head.request_id)
+        decider = self._registry.claimant(head, ctx)
+        if decider is None:
+            return wire.render_answer(answers.problem(404 if ctx.is_public_host(head.host) else 421, head))
+        try:
+            decision: Decision = await decider.decide(head, ctx)
+            return wire.render(decision, decider.name, self._signer)
+        except DatabaseBusy as error:
+            logger.warning("%s cannot decide: %s", decider.name, error)
+            return await self._say_failed(decider, head, Failure(503), ctx)
+        except Exception:
+            logger.exception("%s failed to decide %s %s", decider.name, head.method, head.raw_path)
+            return await self._say_failed(decider, head, Failure(500), ctx)
+
+    async def _commit(self, raw: RawHeaders, ctx: DecisionContext) -> "Rendered":
+        head = wire.read_head(raw, self._signer)
+        logs.request_id.set(head.request_id)
+        decider = self._named(wire.gw_header(raw, wire.DECIDER))
+        token, head.token = head.token, None
+        if token is None:
+            raise ValueError("a commit without a token")
+        try:
+            return wire.render_answer(await decider.commit(head, token, wire.read_backend(raw), ctx))
+        except Exception as error:
+            status = 503 if isinstance(error, DatabaseBusy) else 500
+            logger.exception("%s failed to commit %s %s", decider.name, head.method, head.raw_path)
+            return await self._say_failed(decider, head, Failure(status, commit=token), ctx)
+
+    async def _failed(self, raw: RawHeaders, ctx: DecisionContext) -> "Rendered":
+        head = wire.read_head(raw)
+        logs.request_id.set(head.request_id)
+        failure = wire.read_failure(raw, self._signer)
+        return await self._say_failed(self._named(wire.gw_header(raw, wire.DECIDER)), head, failure, ctx)
+
+    async def _say_failed(
+        self, decider: Decider, head: RequestHead, failure: Failure, ctx: DecisionContext
+    ) -> "Rendered":
+        try:
+            return wire.render_answer(await decider.failed(head, failure, ctx))
+        except Exception:
+            logger.exception("%s failed to say that it failed", decider.name)
+            return wire.render_answer(answers.problem(failure.status, head))
+
+    async def _handle(
+        self, name: str, raw: RawHeaders, ctx: DecisionContext, receive: Receive, send: Send
+    ) -> None:
+        decider = self._named(name)
+        head = wire.read_head(raw, self._signer)
+        logs.request_id.set(head.request_id)
+        started = False
+
+        async def watched(message: MutableMapping[str, Any]) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            await decider.handle(head, receive, watched, ctx)
+        except Exception as error:
+            status = 503 if isinstance(error, DatabaseBusy) else 500
+            logger.exception("%s failed to handle %s %s", name, head.method, head.raw_path)
+            if started:
+                raise  # the server breaks the connection off, so the client sees that the answer is cut
+            await _reply(send, await self._say_failed(decider, head, Failure(status), ctx))
+
+    def _named(self, name: str) -> Decider:
+        decider = self._registry.named(name)
+        if decider is None:
+            raise LookupError(f"the edge asks for the decider {name!r}, which is not registered")
+        return decider
+
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        await receive()
+        try:
+            async with self._open_context() as ctx:
+                self._ctx = ctx
+                await send({"type": "lifespan.startup.complete"})
+                await receive()
+                self._ctx = None
+        except Exception as error:
+            logger.exception("the decision process cannot start or stop cleanly")
+            stage = "startup" if self._ctx is None else "shutdown"
+            await send({"type": f"lifespan.{stage}.failed", "message": str(error)})
+            return
+        await send({"type": "lifespan.shutdown.complete"})
+
+
+Rendered = tuple[int, RawHeaders, bytes]
+
+_NOT_READY: Rendered = wire.render_answer(
+    Answer(
+        503,
+        [("Content-Type", "application/problem+json"), ("Retry-After", "1")],
+        b'{"type":"about:blank","title":"Service Unavailable","status":503,"code":"service_unavailable",'
+        b'"detail":"The platform is starting.","errors":[],"error":"Service Unavailable"}',
+    )
+)
+
+
+async def _reply(send: Send, rendered: Rendered) -> None:
+    status, headers, body = rendered
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
