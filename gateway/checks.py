@@ -1,1 +1,79 @@
 """System checks: each wrong setting or unprotected table has an id."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.apps import apps
+from django.conf import settings
+from django.core import checks
+from django.db import connection
+from django.db.migrations.loader import MigrationLoader
+
+from gateway.db.operations import TenantPolicy
+
+_WEAK = {"", "changeme", "secret", "password", "dev", "test", "insecure"}
+
+
+def _weak(value: str) -> bool:
+    return len(value) < 32 or value.lower() in _WEAK or len(set(value)) < 8 or value.startswith("django-insecure")
+
+
+@checks.register(checks.Tags.security)
+def strong_secrets(app_configs: Any, **kwargs: Any) -> list[checks.CheckMessage]:
+    """Outside development the platform does not start on weak or missing secrets."""
+    if settings.DEVELOPMENT:
+        return []
+    found: list[checks.CheckMessage] = []
+    if settings.GATEHOUSE_ENV != "production":
+        hint = "GATEHOUSE_ENV is `development` or `production`."
+        found.append(checks.Error(f"GATEHOUSE_ENV={settings.GATEHOUSE_ENV!r} is unknown.", hint=hint, id="gateway.E001"))
+    if _weak(settings.SECRET_KEY):
+        found.append(checks.Error("SECRET_KEY is missing or weak.", hint="At least 32 random characters.", id="gateway.E002"))
+    if settings.JWT_ALGORITHM.startswith("HS") and _weak(settings.SIMPLE_JWT["SIGNING_KEY"]):  # type: ignore[arg-type]
+        found.append(checks.Error("JWT_SECRET_KEY is weak.", hint="At least 32 random characters.", id="gateway.E003"))
+    if not settings.ENCRYPTION_KEYS and _weak(settings.TENANT_SECRET_PASSPHRASE):
+        hint = "id:base64 of 32 random bytes; TENANT_SECRET_PASSPHRASE alone must have 32 characters."
+        found.append(checks.Error("GATEHOUSE_ENCRYPTION_KEYS is not set.", hint=hint, id="gateway.E004"))
+    if settings.INTROSPECT_SECRET and _weak(settings.INTROSPECT_SECRET):
+        found.append(checks.Error("INTROSPECT_SECRET is weak.", hint="At least 32 random characters.", id="gateway.E005"))
+    if settings.DEBUG:
+        found.append(checks.Error("DEBUG is on outside development.", id="gateway.E006"))
+    return found
+
+
+def tenant_models() -> list[Any]:
+    """Every model whose rows belong to a tenant."""
+    return [m for m in apps.get_models() if any(f.name == "tenant" for f in m._meta.concrete_fields)]
+
+
+@checks.register(checks.Tags.models)
+def policies_declared(app_configs: Any, **kwargs: Any) -> list[checks.CheckMessage]:
+    """Every tenant-scoped model has its row policy in a migration."""
+    declared = {
+        (label, operation.model)
+        for (label, _), migration in MigrationLoader(None).disk_migrations.items()
+        for operation in migration.operations
+        if isinstance(operation, TenantPolicy)
+    }
+    hint = "Add gateway.db.operations.TenantPolicy to a migration."
+    return [
+        checks.Error(f"{model._meta.label} has no row policy.", hint=hint, id="gateway.E010")
+        for model in tenant_models()
+        if (model._meta.app_label, model._meta.model_name) not in declared
+    ]
+
+
+@checks.register(checks.Tags.database, deploy=True)
+def policies_in_force(app_configs: Any, databases: Sequence[str] | None = None, **kwargs: Any) -> list[checks.CheckMessage]:
+    """The database has row security on, and forced, for every tenant-scoped table."""
+    query = "SELECT relname FROM pg_class WHERE relkind = 'r' AND relrowsecurity AND relforcerowsecurity"
+    with connection.cursor() as cursor:
+        cursor.execute(query)
+        protected = {name for (name,) in cursor.fetchall()}
+    return [
+        checks.Error(f"Row security is off for {model._meta.db_table}.", hint="Run migrate.", id="gateway.E011")
+        for model in tenant_models()
+        if model._meta.db_table not in protected
+    ]

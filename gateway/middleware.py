@@ -38,6 +38,17 @@ def request_context(get_response: Handler) -> Handler:
     return middleware
 
 
+def optional_slash(get_response: Handler) -> Handler:
+    """Serve `/api/v1/x/` as `/api/v1/x`, without a redirect that would lose a body."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        if request.path_info.startswith("/api/v1/") and request.path_info.endswith("/"):
+            request.path_info = request.path_info.rstrip("/")
+        return get_response(request)
+
+    return middleware
+
+
 def security_headers(get_response: Handler) -> Handler:
     def middleware(request: HttpRequest) -> HttpResponse:
         response = get_response(request)

@@ -59,6 +59,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "gateway.middleware.request_context",
+    "gateway.middleware.optional_slash",
     "django.middleware.security.SecurityMiddleware",
     "gateway.middleware.security_headers",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -201,6 +202,10 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "gateway.api.schema.envelope",
+    ],
     "ENUM_NAME_OVERRIDES": {"MembershipRoleEnum": "tenants.permissions.BUILTIN_ROLE_CHOICES"},
 }
 

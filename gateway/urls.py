@@ -1,1 +1,14 @@
-urlpatterns: list = []
+from django.contrib import admin
+from django.urls import include, path
+from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerView
+
+from gateway.health import health
+
+urlpatterns = [
+    path("health", health),
+    path("api/v1/", include("gateway.api.urls")),
+    path("openapi.json", SpectacularJSONAPIView.as_view(authentication_classes=[], permission_classes=[]), name="openapi"),
+    path("docs", SpectacularSwaggerView.as_view(url_name="openapi", authentication_classes=[], permission_classes=[])),
+    path("admin/", admin.site.urls),
+    path("", include("gateway.pages")),
+]

@@ -1,0 +1,47 @@
+"""health in the API, and what answers where there is nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from gateway.errors import NotFound
+from gateway.health import components
+
+from .views import ApiView
+
+
+class HealthSerializer(serializers.Serializer[Any]):
+    status = serializers.ChoiceField(["ok", "failing"])
+    components = serializers.DictField(child=serializers.ChoiceField(["ok", "failing"]))
+
+
+class HealthView(ApiView):
+    public = True
+    authentication_classes: list[type] = []
+
+    @extend_schema(responses={200: HealthSerializer, 503: HealthSerializer})
+    def get(self, request: Request) -> Response:
+        """Whether the platform's components work."""
+        found = components()
+        ready = all(state == "ok" for state in found.values())
+        return Response({"status": "ok" if ready else "failing", "components": found}, status=200 if ready else 503)
+
+
+class NothingView(ApiView):
+    """Any path of the API that does not exist."""
+
+    public = True
+    authentication_classes: list[type] = []
+    schema = None
+
+    def dispatch(self, request: Any, *args: Any, **kwargs: Any) -> Any:
+        self.http_method_not_allowed = self._nothing  # type: ignore[method-assign]
+        return super().dispatch(request, *args, **kwargs)
+
+    def _nothing(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        raise NotFound("There is no such path in the API.")

@@ -1,0 +1,55 @@
+"""The base of every API view."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from django.conf import settings
+from django.db.models import QuerySet
+from rest_framework.generics import GenericAPIView
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.serializers import BaseSerializer
+
+from gateway.db.scope import enter_tenant
+from tenants import resolver
+from tenants.principal import Principal
+
+from . import ratelimit
+
+
+class ApiView(GenericAPIView):
+    """A door to services: authenticates, counts the request, narrows the database to the caller's tenant.
+
+    `permissions` names the one that a method needs; `public` lets anybody in; `limit` is which rate applies.
+    """
+
+    permissions: ClassVar[Mapping[str, str]] = {}
+    public: ClassVar[bool] = False
+    limit: ClassVar[ratelimit.Group] = "api"
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        self.format_kwarg = None
+        request.accepted_renderer, request.accepted_media_type = self.perform_content_negotiation(request)
+        caller = None if self.public else request.auth
+        ratelimit.count(self.limit, *self._who(request, caller))
+        self.check_permissions(request)
+        if isinstance(caller, Principal):
+            enter_tenant(caller.tenant.pk)
+
+    def _who(self, request: Request, caller: object) -> tuple[Any, str, int]:
+        rate = settings.AUTH_RATE_LIMIT if self.limit == "auth" else settings.API_RATE_LIMIT
+        if isinstance(caller, Principal) and caller.user is not None:
+            return request._request, f"{caller.tenant.pk}:{caller.user.pk}", rate
+        return request._request, f"ip:{resolver.client_ip(request._request)}", rate
+
+    def body(self, serializer: type[BaseSerializer[Any]], *, partial: bool = False) -> dict[str, Any]:
+        """The request's body after validation. Raises Invalid input (400) by field."""
+        parsed = serializer(data=self.request.data, partial=partial)
+        parsed.is_valid(raise_exception=True)
+        return dict(parsed.validated_data)
+
+    def page(self, rows: QuerySet[Any], serializer: type[BaseSerializer[Any]]) -> Response:
+        """One page of rows, in the envelope with `page`, `per_page` and `total`."""
+        return self.get_paginated_response(serializer(self.paginate_queryset(rows), many=True).data)
