@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,18 +14,24 @@ from gateway.supervisor.account import Account
 from gateway.supervisor.sessions import MARK
 
 PR_SET_PDEATHSIG = 1
+SAID_LINES = 20
 LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
 
 @dataclass(frozen=True)
 class Program:
-    """What to run. `is_ready` is asked until it says yes; `after` names what must be ready before."""
+    """What to run. `is_ready` is asked until it says yes; `after` names what must be ready before.
+
+    `sockets` are removed before a start: one left by a killed process would keep the next from listening.
+    """
 
     name: str
     command: list[str]
     is_ready: Callable[[], bool]
     environment: Mapping[str, str] = field(default_factory=dict)
     after: tuple[str, ...] = ()
+    sockets: tuple[Path, ...] = ()
+    restart: bool = True
     stdin: bytes | None = None
     stop_signal: signal.Signals = signal.SIGTERM
     patience: float = 5.0  # seconds between the stop signal and SIGKILL
@@ -38,14 +45,25 @@ class Child:
     process: subprocess.Popen[bytes] | None = None
     ready: bool = False
     ever_ready: bool = False
-    failures: int = 0
+    failures: int = 0  # in a row
+    restarts: int = 0
     started_at: float = 0.0
     due_at: float = 0.0
-    tail: bytes = b""
+    code: int | None = None  # how its last process ended
+    tail: bytes = b""  # of its output, the line that has not ended yet
+    said: deque[str] = field(default_factory=lambda: deque(maxlen=SAID_LINES))
 
     @property
     def running(self) -> bool:
         return self.process is not None
+
+    def why(self) -> str:
+        """The line of its output that most likely says why it ended."""
+        if any("No space left" in line or "Disk quota" in line for line in self.said):
+            return "the disk is full: free some space, or set GATEHOUSE_HOME to another disk"
+        words = ("FATAL", "Error", "error", "refused", "denied")
+        telling = [line for line in self.said if any(word in line for word in words)]
+        return (telling or list(self.said) or ["it said nothing"])[-1].strip()
 
 
 def spawn(program: Program, account: Account, folder: Path, mark: str) -> subprocess.Popen[bytes]:
@@ -55,6 +73,8 @@ def spawn(program: Program, account: Account, folder: Path, mark: str) -> subpro
     it is made last, and a supervisor that died in between is noticed by the changed parent.
     """
     supervisor = os.getpid()
+    for socket in program.sockets:
+        socket.unlink(missing_ok=True)
 
     def before_exec() -> None:
         if LIBC is not None:
@@ -62,7 +82,7 @@ def spawn(program: Program, account: Account, folder: Path, mark: str) -> subpro
             if os.getppid() != supervisor:
                 os._exit(1)
 
-    process = subprocess.Popen(
+    process: subprocess.Popen[bytes] = subprocess.Popen(
         program.command,
         stdin=subprocess.DEVNULL if program.stdin is None else subprocess.PIPE,
         stdout=subprocess.PIPE,

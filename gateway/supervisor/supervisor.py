@@ -1,6 +1,7 @@
 """Starts programs in order, restarts what crashes, and leaves nothing behind."""
 
 import contextlib
+import math
 import os
 import selectors
 import signal
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 
@@ -87,17 +89,38 @@ class Supervisor:
                 return False
             for child in self._children.values():
                 if not child.ever_ready and child.failures >= TRIES_BEFORE_READY:
-                    raise Refusal(f"{child.program.name} does not start: its last lines above say why")
+                    raise Refusal(f"{child.program.name} does not start: {child.why()}")
             if time.monotonic() > deadline:
                 late = [name for name, child in self._children.items() if not child.ready] or ["the platform"]
                 raise Refusal(f"{', '.join(late)} not ready after {limit:.0f} s: the lines above say why")
             self.tick(PROBE_SECONDS)
         return True
 
+    def run_once(self, program: Program) -> Child:
+        """Run a program to its end; its `code` stays None when we were asked to stop meanwhile."""
+        child = self._children[program.name] = Child(replace(program, restart=False))
+        while child.code is None and self._stop_asked is None:
+            self.tick(PROBE_SECONDS)
+        if child.code is not None:
+            del self._children[program.name]
+        return child
+
     def watch(self) -> None:
         """Run until asked to stop."""
         while self._stop_asked is None:
             self.tick(1.0)
+
+    def states(self) -> list[dict[str, object]]:
+        """What each child is doing, for `status`."""
+        return [
+            {
+                "name": name,
+                "pid": child.process.pid if child.process is not None else None,
+                "ready": child.ready,
+                "restarts": child.restarts,
+            }
+            for name, child in self._children.items()
+        ]
 
     def tick(self, longest: float) -> None:
         """Wait for something to happen, at most `longest` seconds, and attend to it."""
@@ -105,7 +128,7 @@ class Supervisor:
         now = time.monotonic()
         if self._watcher is not None and self._watcher.poll() is not None:
             self._start_watcher()
-        for child in self._children.values():
+        for child in list(self._children.values()):
             self._reap(child, now)
             if self._stop_asked is not None:
                 continue
@@ -147,12 +170,14 @@ class Supervisor:
         sessions.kill(sessions.members({process.pid}, "\0"))
         self._sessions.discard(process.pid)
         self._tell_watcher(f"-{process.pid}\n")
+        child.process, child.ready, child.code = None, False, process.returncode
         if now - child.started_at > SETTLED_SECONDS:
             child.failures = 0
         pause = min(FIRST_PAUSE_SECONDS * 2**child.failures, LONGEST_PAUSE_SECONDS)
         child.failures += 1
-        child.process, child.ready, child.due_at = None, False, now + pause
-        if self._stop_asked is None:
+        child.restarts += 1
+        child.due_at = now + pause if child.program.restart else math.inf
+        if self._stop_asked is None and child.program.restart:
             how = _how(process.returncode)
             self._lines(
                 "gatehouse", f"{child.program.name} ended ({how}), starting it again in {pause:.1f} s"
@@ -182,7 +207,9 @@ class Supervisor:
         if len(child.tail) >= LONGEST_LINE or not received:
             lines, child.tail = [*lines, *([child.tail] if child.tail else [])], b""
         for line in lines:
-            self._lines(child.program.name, line.decode(errors="replace").rstrip("\r"))
+            text = line.decode(errors="replace").rstrip("\r")
+            child.said.append(text)
+            self._lines(child.program.name, text)
         return bool(received)
 
     def _drain(self, child: Child) -> None:

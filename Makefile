@@ -1,0 +1,82 @@
+# Everything a person or CI does with this repository. `make help` lists it.
+
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+SHELL := /bin/sh
+
+# The Python that starts the supervisor, which chooses (or checks) the one that the platform runs on.
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+	command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; exit; }; \
+	done; command -v python3 || echo none)
+
+SUPERVISOR = $(PYTHON) -m gateway.supervisor
+VENV = .venv/bin
+TEST_HOME = var/test
+SERVICES = $(VENV)/python -m gateway.supervisor services --home $(TEST_HOME) --
+ARGS =
+
+.PHONY: help up down status reset demo run test test-long check format bench openapi lock python test-env lint-env
+
+help: ## This list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+up: python ## Install, prepare and run the platform here, until Ctrl-C
+	@exec $(SUPERVISOR) up
+
+down: python ## Stop the instance of this home
+	@exec $(SUPERVISOR) down
+
+status: python ## What runs, and what /health says
+	@exec $(SUPERVISOR) status
+
+reset: python ## Delete this home's database and files (asks first; YES=1 answers)
+	@YES='$(YES)' exec $(SUPERVISOR) reset
+
+demo: test-env ## A tenant, a bucket, files in and out with the AWS CLI, against the running platform
+	@exec $(SUPERVISOR) run -- $(VENV)/python gateway/demo.py
+
+run: python ## A command with the running instance's environment: make run ARGS="./manage.py shell"
+	@exec $(SUPERVISOR) run -- $(VENV)/python $(ARGS)
+
+test: test-env ## All tests but the slow ones (ARGS="tenants -k login" for some)
+	@exec $(SERVICES) $(VENV)/python -m pytest -m "not long and not browser" $(ARGS)
+	@exec $(SERVICES) $(VENV)/python -m pytest -m "browser and not long" $(ARGS)
+
+test-long: test-env ## The slow tests: faults, scale, foreign test suites
+	@exec $(SERVICES) $(VENV)/python -m pytest -m long $(ARGS)
+
+check: lint-env ## Format, lint, types, templates, migrations, OpenAPI document
+	@$(VENV)/ruff format --check .
+	@$(VENV)/ruff check .
+	@$(VENV)/djlint --quiet --check --lint templates
+	@exec $(SERVICES) sh -ec '\
+		$(VENV)/mypy; \
+		$(VENV)/python manage.py check; \
+		$(VENV)/python manage.py makemigrations --check --dry-run; \
+		$(VENV)/python manage.py spectacular --fail-on-warn --validate --file $(TEST_HOME)/openapi.json --format openapi-json; \
+		cmp -s $(TEST_HOME)/openapi.json docs/openapi.json || { echo "docs/openapi.json is out of date: make openapi"; exit 1; }'
+
+format: lint-env ## Format Python and templates
+	@$(VENV)/ruff check --fix-only --quiet .
+	@$(VENV)/ruff format --quiet .
+	@$(VENV)/djlint --quiet --reformat templates || true
+
+bench: test-env ## Measure against bare programs on this machine; prints ratios
+	@exec $(SERVICES) $(VENV)/python -m bench
+
+openapi: test-env ## Write docs/openapi.json
+	@exec $(SERVICES) $(VENV)/python manage.py spectacular --fail-on-warn --validate --file docs/openapi.json --format openapi-json
+
+lock: lint-env ## Lock requirements/*.in anew, with hashes and without registry addresses
+	@cd requirements && for name in install base test lint; do \
+		../$(VENV)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+			$(UPGRADE) $$name.in --output-file $$name.txt; done
+
+python:
+	@[ "$(PYTHON)" != none ] || { echo "gatehouse: Python 3.11 or newer is needed and there is no python3: install it (Debian: apt-get install python3 python3-venv)" >&2; exit 1; }
+
+test-env: python
+	@$(SUPERVISOR) install test
+
+lint-env: python
+	@$(SUPERVISOR) install lint

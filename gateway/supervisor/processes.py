@@ -1,0 +1,125 @@
+"""The table of the platform's own processes."""
+
+import os
+import signal
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from gateway.supervisor import probes
+from gateway.supervisor.child import Program
+
+SERVICES = ("postgres", "valkey")
+CADDY_CONFIGURATION = "caddy.json"
+LONGEST_SOCKET_PATH = 107  # of sockaddr_un
+
+
+@dataclass(frozen=True)
+class Place:
+    """What the table needs to know of the instance."""
+
+    python: Path
+    caddy: Path
+    home: Path
+    environment: Mapping[str, str]
+    services: tuple[str, ...]  # the embedded ones that run, and that everything waits for
+
+    def socket(self, name: str) -> Path:
+        return self.home / "run" / f"{name}.sock"
+
+
+def platform(place: Place) -> list[Program]:
+    """Every process, in the order of their lines at a start."""
+    return [_web(place), _live(place), _decision(place), _worker(place), _beat(place), _caddy(place)]
+
+
+def _web(place: Place) -> Program:
+    """Django under WSGI. Threads, because requests wait for the database; more processes with more cores."""
+    socket = place.socket("web")
+    return Program(
+        "web",
+        _module(place, "granian", "--interface", "wsgi", "--uds", str(socket), "--no-ws", "--no-access-log")
+        + ["--workers", os.environ.get("WEB_WORKERS") or str(max(1, min(4, (os.cpu_count() or 1) // 2)))]
+        + ["--blocking-threads", os.environ.get("WEB_THREADS") or "8", "--backlog", "2048"]
+        + ["--respawn-failed-workers", "--workers-kill-timeout", "3", "--log-level", "warning"]
+        + ["gateway.wsgi:application"],
+        lambda: probes.listens(socket),
+        place.environment,
+        after=place.services,
+        sockets=(socket,),
+        patience=4.0,
+    )
+
+
+def _live(place: Place) -> Program:
+    """WebSockets and event streams."""
+    return _uvicorn(place, "live", "gateway.asgi:application", "--ws", "websockets-sansio")
+
+
+def _decision(place: Place) -> Program:
+    """What the edge asks for every request."""
+    return _uvicorn(place, "decision", "gateway.decision.app:app", "--ws", "none", "--http", "httptools")
+
+
+def _uvicorn(place: Place, name: str, application: str, *options: str) -> Program:
+    socket = place.socket(name)
+    return Program(
+        name,
+        _module(place, "uvicorn", application, "--uds", str(socket), "--loop", "uvloop", "--no-access-log")
+        + ["--timeout-graceful-shutdown", "2", "--log-level", "warning", "--no-server-header", *options],
+        lambda: probes.listens(socket),
+        place.environment,
+        after=place.services,
+        sockets=(socket,),
+        patience=4.0,
+    )
+
+
+def _worker(place: Place) -> Program:
+    return Program(
+        "worker",
+        _celery(place, "worker", "--without-gossip", "--without-mingle")
+        + ["--concurrency", os.environ.get("WORKER_CONCURRENCY") or "2"],
+        lambda: True,  # whether it takes tasks, /health says
+        place.environment,
+        after=place.services,
+        patience=4.0,
+    )
+
+
+def _beat(place: Place) -> Program:
+    return Program(
+        "beat",
+        _celery(place, "beat", "--pidfile="),
+        lambda: True,
+        place.environment,
+        after=place.services,
+        patience=4.0,
+    )
+
+
+def _caddy(place: Place) -> Program:
+    configuration = place.home / "run" / CADDY_CONFIGURATION
+    return Program(
+        "caddy",
+        [str(place.caddy), "run", "--config", str(configuration)],
+        lambda: probes.listens(place.socket("caddy-admin")),
+        place.environment,
+        after=("web", "live", "decision"),
+        sockets=(place.socket("caddy-admin"),),
+        stop_signal=signal.SIGTERM,
+        patience=2.0,
+    )
+
+
+def _celery(place: Place, command: str, *options: str) -> list[str]:
+    level = (os.environ.get("LOG_LEVEL") or "INFO").upper()
+    return _module(
+        place,
+        *("celery", "--app", "gateway.celery:app", "--quiet", command, *options),
+        *("--loglevel", "DEBUG" if level == "TRACE" else level),
+    )
+
+
+def _module(place: Place, module: str, *arguments: str) -> list[str]:
+    return [str(place.python), "-m", module, *arguments]
