@@ -32,6 +32,7 @@ class Program:
     after: tuple[str, ...] = ()
     sockets: tuple[Path, ...] = ()
     restart: bool = True
+    hush: tuple[str, ...] = ()  # lines with these words are no news to anyone
     stdin: bytes | None = None
     stop_signal: signal.Signals = signal.SIGTERM
     patience: float = 5.0  # seconds between the stop signal and SIGKILL

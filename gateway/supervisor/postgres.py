@@ -59,6 +59,7 @@ class Postgres:
             "log_destination": "stderr",
             "log_line_prefix": "",
             "log_timezone": "UTC",
+            "log_checkpoints": "off",
             "timezone": "UTC",
         }
         if not self.durable:
@@ -77,7 +78,7 @@ class Postgres:
         try:
             with socket.create_connection((LOOPBACK, self.port), timeout=0.5) as wire:
                 wire.sendall(packet)
-                return wire.recv(1) == b"R"
+                return wire.recv(4096).startswith(b"R")
         except OSError:
             return False
 

@@ -46,12 +46,21 @@ def programs(postgres: Postgres | None, valkey: Valkey | None) -> list[Program]:
                 postgres.is_ready,
                 environment,
                 stop_signal=signal.SIGINT,  # "fast": SIGTERM would wait for clients to leave
-                patience=8.0,
+                patience=3.0,
+                hush=("the database system is starting up",),
             )
         )
     if valkey is not None:
         found.append(
-            Program("valkey", valkey.command(), valkey.is_ready, environment, stdin=valkey.configuration())
+            Program(
+                "valkey",
+                valkey.command(),
+                valkey.is_ready,
+                environment,
+                stdin=valkey.configuration(),
+                patience=3.0,
+                hush=("Memory overcommit", "Reading config", "Received SIGTERM", "is now ready to exit"),
+            )
         )
     return found
 

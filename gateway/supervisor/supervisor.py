@@ -136,7 +136,8 @@ class Supervisor:
                 self._start(child, now)
             elif child.process is not None and not child.ready and child.program.is_ready():
                 child.ready = child.ever_ready = True
-                self._lines("gatehouse", f"{child.program.name} is ready ({now - self._started:.1f} s)")
+                if child.program.restart:
+                    self._lines("gatehouse", f"{child.program.name} is ready ({now - self._started:.1f} s)")
             elif child.ready and child.failures and now - child.started_at > SETTLED_SECONDS:
                 child.failures = 0
 
@@ -209,7 +210,8 @@ class Supervisor:
         for line in lines:
             text = line.decode(errors="replace").rstrip("\r")
             child.said.append(text)
-            self._lines(child.program.name, text)
+            if not any(words in text for words in child.program.hush):
+                self._lines(child.program.name, text)
         return bool(received)
 
     def _drain(self, child: Child) -> None:

@@ -24,7 +24,6 @@ from gateway.supervisor.supervisor import Supervisor
 SERVICES_LIMIT_SECONDS = 60.0
 START_LIMIT_SECONDS = 120.0
 STATUS = "status.json"
-ADMIN_MADE = "made the administrator"  # how `manage.py bootstrap` says that the password counts
 
 
 def run(root: Path) -> int:
@@ -132,14 +131,15 @@ class _Start:
         if self._settings.development and not environments.given("BOOTSTRAP_ADMIN_PASSWORD"):
             password = secrets.token_urlsafe(12)
             environment = {**environment, "BOOTSTRAP_ADMIN_PASSWORD": password}
-        command = [str(self._python), str(self._root / "manage.py"), "bootstrap"]
+        command = [str(self._python), str(self._root / "manage.py"), "prepare"]
         setup = self._supervisor.run_once(Program("setup", command, lambda: True, environment))
         if setup.code is None:
             return None
         if setup.code:
             raise Refusal(f"the database could not be prepared: {setup.why()}")
         self._home.remember(prepared=state)
-        return password if any(ADMIN_MADE in line for line in setup.said) else None
+        made = f"administrator {env.text('BOOTSTRAP_ADMIN_USERNAME', 'admin')} made"  # says `bootstrap`
+        return password if made in setup.said else None
 
     def _start_processes(self, environment: dict[str, str], embedded: tuple[str, ...]) -> None:
         caddy = Binaries(self._venv).caddy(self._home.account, self._home.path)
@@ -183,7 +183,7 @@ def _check_ports(settings: Configuration) -> None:
 
 
 def _fingerprint(root: Path) -> str:
-    """Changes with whatever `manage.py bootstrap` would do."""
+    """Changes with whatever `manage.py prepare` would do."""
     parts = sorted([*root.glob("*/migrations/*.py"), *root.glob("gateway/db/*.py")])
     parts += [root / "requirements" / "base.txt", *sorted(root.glob("gateway/management/commands/*.py"))]
     digest = hashlib.sha256()
