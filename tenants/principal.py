@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
 from gateway.errors import Forbidden
@@ -15,10 +16,11 @@ CredentialKind = Literal["session", "jwt", "api_key", "s3_key", "system"]
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """`id` names the credential without revealing it: a key's prefix, a token's jti."""
+    """`id` names the credential without revealing it: a key's prefix, a token's jti. Tokens end by themselves."""
 
     kind: CredentialKind
     id: str = ""
+    expires_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

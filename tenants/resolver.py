@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from django.conf import settings
 from django.http import HttpRequest
@@ -13,7 +14,7 @@ from rest_framework_simplejwt.tokens import AccessToken
 from gateway.db.scope import platform_scope
 from gateway.errors import Forbidden, NotFound, Unauthenticated
 
-from .models import PLATFORM_SLUG, Domain, Membership, Tenant, User
+from .models import PLATFORM_SLUG, ApiKey, Domain, Membership, Tenant, User
 from .permissions import BUILTIN_ROLES, PERMISSIONS, STAFF
 from .principal import Credential, Principal
 from .services import api_keys
@@ -72,6 +73,10 @@ def from_token(token: str, at: Asked) -> Principal:
 def _from_api_key(text: str, at: Asked) -> Principal:
     with platform_scope("a key names its tenant"):
         found = api_keys.verify(text)
+    return _of_key(found, at.ip)
+
+
+def _of_key(found: tuple[ApiKey, Membership] | None, ip: str | None) -> Principal:
     if found is None:
         raise Unauthenticated(_REFUSED)
     key, membership = found
@@ -80,20 +85,40 @@ def _from_api_key(text: str, at: Asked) -> Principal:
     held = role_permissions(membership)
     narrowed = held if key.permissions is None else held & frozenset(key.permissions)
     credential = Credential("api_key", key.prefix)
-    return Principal(key.user, key.tenant, membership.role.slug, narrowed, credential, at.ip)
+    return Principal(key.user, key.tenant, membership.role.slug, narrowed, credential, ip)
 
 
 def _from_jwt(text: str, at: Asked) -> Principal:
     try:
         token = AccessToken(text)  # type: ignore[arg-type]
         subject, jti = str(token["sub"]), str(token["jti"])
+        expires_at = datetime.fromtimestamp(token["exp"], UTC)
     except (TokenError, KeyError):
         raise Unauthenticated(_REFUSED) from None
     with platform_scope("a token names an account, not yet a tenant"):
         user = User.objects.filter(public_id=subject, is_active=True).first()
     if user is None:
         raise Unauthenticated(_REFUSED)
-    return _in_tenant(user, at, Credential("jwt", jti))
+    return _in_tenant(user, at, Credential("jwt", jti, expires_at))
+
+
+def renewed(held: Principal) -> Principal:
+    """The principal of a credential that was accepted before, as of now: what long connections ask.
+
+    It needs no secret, so none is kept. Whether a session is still signed in, `services.standing` says.
+    Raises as the credential would.
+    """
+    if held.credential.kind == "api_key":
+        with platform_scope("a key names its tenant"):
+            found = api_keys.live(held.credential.id)
+        return _of_key(found, held.ip)
+    expires_at = held.credential.expires_at
+    assert held.user is not None
+    with platform_scope("an account is known platform-wide"):
+        user = User.objects.filter(pk=held.user.pk, is_active=True).first()
+    if user is None or (expires_at is not None and expires_at <= datetime.now(UTC)):
+        raise Unauthenticated(_REFUSED)
+    return _in_tenant(user, Asked(held.tenant.slug, "", held.ip), held.credential)
 
 
 def role_permissions(membership: Membership) -> frozenset[str]:

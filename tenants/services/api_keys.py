@@ -117,14 +117,20 @@ def verify(text: str) -> tuple[ApiKey, Membership] | None:
     parts = text.split("_", 2)
     if len(parts) != 3 or parts[0] != "mcp" or not 1 <= len(parts[1]) <= 12 or not 1 <= len(parts[2]) <= 100:
         return None
-    key = ApiKey.objects.select_related("user", "tenant").filter(prefix=parts[1]).first()
-    if key is None or not key.is_live or not _verified.matches(text, parts[2], key.secret_hash):
+    found = live(parts[1])
+    if found is None or not _verified.matches(text, parts[2], found[0].secret_hash):
+        return None
+    key, now = found[0], timezone.now()
+    if key.last_used_at is None or now - key.last_used_at > USED_EVERY:
+        ApiKey.objects.filter(pk=key.pk).update(last_used_at=now)
+    return found
+
+
+def live(prefix: str) -> tuple[ApiKey, Membership] | None:
+    """The live key of that prefix and its owner's active membership. Call within platform_scope."""
+    key = ApiKey.objects.select_related("user", "tenant").filter(prefix=prefix).first()
+    if key is None or not key.is_live:
         return None
     rows = Membership.objects.select_related("role").filter(tenant_id=key.tenant_id, user_id=key.user_id)
     membership = rows.filter(is_active=True).first()
-    if membership is None:
-        return None
-    now = timezone.now()
-    if key.last_used_at is None or now - key.last_used_at > USED_EVERY:
-        ApiKey.objects.filter(pk=key.pk).update(last_used_at=now)
-    return key, membership
+    return None if membership is None else (key, membership)
