@@ -39,7 +39,8 @@ CODES: Final[Mapping[str, tuple[int, str]]] = {
     ),
     "InvalidPartOrder": (
         400,
-        "The list of parts was not in ascending order. The parts list must be specified in order by part number.",
+        "The list of parts was not in ascending order. "
+        "The parts list must be specified in order by part number.",
     ),
     "InvalidRange": (416, "The requested range is not satisfiable."),
     "InvalidRequest": (400, "The request is not valid."),

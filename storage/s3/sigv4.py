@@ -83,8 +83,8 @@ def read_claim(headers: Mapping[str, str], raw_query: str, now: datetime) -> Cla
     if in_query:
         raise S3Error(
             "InvalidArgument",
-            "Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, Signature query string "
-            "parameter or the Authorization header should be specified",
+            "Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, "
+            "Signature query string parameter or the Authorization header should be specified",
             extra={"ArgumentName": "Authorization"},
         )
     return _from_header(headers, authorization, now)
@@ -120,7 +120,7 @@ def _matches(claim: Claim, key: bytes, scope: str, canonical_request: str) -> bo
 
 
 def sign(key: bytes, timestamp: str, scope: str, canonical_request: str) -> str:
-    """The signature in hex. The path may hold raw bytes as latin-1 characters; they are signed as they came."""
+    """The signature in hex. Raw bytes in the path (latin-1 characters) are signed as they came."""
     digest = hashlib.sha256(canonical_request.encode("latin-1", "replace")).hexdigest()
     return hmac.digest(key, f"{ALGORITHM}\n{timestamp}\n{scope}\n{digest}".encode(), "sha256").hex()
 

@@ -1,0 +1,140 @@
+"""Headers of objects: which of a write's are kept, how a read gives them back, which are refused."""
+
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+from storage.index.types import ObjectRow
+from storage.s3 import checksums
+from storage.s3.errors import S3Error
+from storage.s3.text import http_date
+
+DEFAULT_TYPE: Final = "binary/octet-stream"
+META: Final = "x-amz-meta-"
+MAX_METADATA: Final = 2048
+
+_KEPT: Final = ("cache-control", "content-disposition", "content-encoding", "content-language", "expires")
+_OVERRIDES: Final = {
+    "response-content-type": "Content-Type",
+    "response-content-language": "Content-Language",
+    "response-expires": "Expires",
+    "response-cache-control": "Cache-Control",
+    "response-content-disposition": "Content-Disposition",
+    "response-content-encoding": "Content-Encoding",
+}
+# A header that asks for something is refused rather than ignored. These values ask for what is so anyway.
+_HARMLESS: Final[Mapping[str, frozenset[str]]] = {
+    "x-amz-acl": frozenset({"", "private", "bucket-owner-full-control", "bucket-owner-read"}),
+    "x-amz-storage-class": frozenset({"", "STANDARD"}),
+    "x-amz-object-ownership": frozenset({"", "BucketOwnerEnforced"}),
+    "x-amz-bucket-object-lock-enabled": frozenset({"", "false", "False"}),
+    "x-amz-mfa": frozenset({""}),
+    "x-amz-tagging-directive": frozenset({"COPY"}),
+}
+_UNSUPPORTED: Final = (
+    "x-amz-bypass-governance-retention",
+    "x-amz-copy-source-server-side-encryption",
+    "x-amz-grant-",
+    "x-amz-object-lock-",
+    "x-amz-rename-source",
+    "x-amz-server-side-encryption",
+    "x-amz-source-expected-bucket-owner",
+    "x-amz-tagging",
+    "x-amz-website-redirect-location",
+    "x-amz-write-offset-bytes",
+    "x-amz-expected-bucket-owner",
+    "x-amz-if-match-",
+)
+
+
+class Kept(NamedTuple):
+    """What of a write's headers stays with the object."""
+
+    content_type: str
+    metadata: dict[str, str]
+    headers: dict[str, str]
+
+
+def refuse_unsupported(headers: Mapping[str, str]) -> None:
+    """Raise for an x-amz-* header whose wish would not be fulfilled."""
+    for name, value in headers.items():
+        if not name.startswith("x-amz-"):
+            continue
+        if name in _HARMLESS:
+            if value not in _HARMLESS[name]:
+                if name == "x-amz-storage-class":
+                    raise S3Error("InvalidStorageClass")
+                raise S3Error("NotImplemented", extra={"Header": name})
+        elif name.startswith(_UNSUPPORTED):
+            raise S3Error("NotImplemented", extra={"Header": name})
+
+
+def kept(headers: Mapping[str, str]) -> Kept:
+    """What a PUT, CreateMultipartUpload or replacing copy says about the object.
+
+    Names of metadata are in lower case; values are text (the wire has UTF-8). Raises MetadataTooLarge, or
+    InvalidArgument for a value that is not UTF-8.
+    """
+    metadata = {
+        name.removeprefix(META): _text(name, value)
+        for name, value in headers.items()
+        if name.startswith(META)
+    }
+    size = sum(len(name) + len(value.encode()) for name, value in metadata.items())
+    if size > MAX_METADATA:
+        raise S3Error("MetadataTooLarge", extra={"Size": str(size), "MaxSizeAllowed": str(MAX_METADATA)})
+    system = {name: _text(name, headers[name]) for name in _KEPT if headers.get(name)}
+    if "content-encoding" in system:
+        codings = [coding.strip() for coding in system["content-encoding"].split(",")]
+        left = ",".join(coding for coding in codings if coding.lower() != "aws-chunked")
+        if left:
+            system["content-encoding"] = left
+        else:
+            del system["content-encoding"]
+    return Kept(_text("content-type", headers.get("content-type", "")) or DEFAULT_TYPE, metadata, system)
+
+
+def answer(row: ObjectRow, *, with_checksum: bool) -> list[tuple[str, str]]:
+    """The headers of a GET or HEAD, without those about length, range and the request."""
+    found = [("ETag", f'"{row.etag}"'), ("Last-Modified", http_date(row.last_modified))]
+    found.append(("Content-Type", wire(row.content_type)))
+    found += [(name.title(), wire(value)) for name, value in row.headers.items() if name in _KEPT]
+    found += [(META + name, wire(value)) for name, value in row.metadata.items()]
+    if with_checksum:
+        found += checksum(row.checksums)
+    return found
+
+
+def checksum(stored: Mapping[str, str]) -> list[tuple[str, str]]:
+    """The headers of a stored checksum and its type."""
+    found = [(f"x-amz-checksum-{name}", value) for name, value in stored.items()]
+    if found:
+        found.append(("x-amz-checksum-type", checksums.kind_of(found[0][1])))
+    return found
+
+
+def override(found: list[tuple[str, str]], query: Mapping[str, str]) -> list[tuple[str, str]]:
+    """`found` with what the query's response-* parameters say. Raises InvalidArgument."""
+    replaced = {header: query[name] for name, header in _OVERRIDES.items() if name in query}
+    if not replaced:
+        return found
+    for value in replaced.values():
+        if any(ord(character) < 0x20 or ord(character) == 0x7F for character in value):
+            raise S3Error("InvalidArgument", "A response header may not hold control characters.")
+    rest = [(name, value) for name, value in found if name not in replaced]
+    return rest + [(name, wire(value)) for name, value in replaced.items()]
+
+
+def wire(text: str) -> str:
+    """Text as a header carries it: its UTF-8 bytes, one character each."""
+    return text if text.isascii() else text.encode().decode("latin-1")
+
+
+def _text(name: str, value: str) -> str:
+    if value.isascii():
+        return value
+    try:
+        return value.encode("latin-1").decode()
+    except UnicodeError:
+        raise S3Error(
+            "InvalidArgument", "Header values must be UTF-8.", extra={"ArgumentName": name}
+        ) from None
