@@ -24,6 +24,16 @@ PUBLIC_HOST = urlsplit(PUBLIC_BASE_URL).hostname or "localhost"
 S3_DOMAIN = env.text("S3_DOMAIN", "s3.localhost").lower()
 TRUSTED_PROXIES = env.words("TRUSTED_PROXIES")
 
+# The edge: addresses it listens on, and where it and the decision process find the others.
+EDGE_BIND = env.words("GATEHOUSE_BIND", "127.0.0.1,::1")
+EDGE_PUBLIC_HOSTS = env.words("EDGE_PUBLIC_HOSTS")
+EDGE_TLS_CERTIFICATE, EDGE_TLS_KEY = env.text("EDGE_TLS_CERTIFICATE"), env.text("EDGE_TLS_KEY")
+EDGE_BACKEND_CA_FILES = env.words("EDGE_BACKEND_CA_FILES")
+EDGE_ACCESS_LOG = env.flag("EDGE_ACCESS_LOG")
+DECISION_DIAL = env.text("DECISION_DIAL", f"unix/{HOME}/run/decision.sock")
+WEB_DIAL = env.text("WEB_DIAL", f"unix/{HOME}/run/web.sock")
+LIVE_DIAL = env.text("LIVE_DIAL", f"unix/{HOME}/run/live.sock")
+
 # Secrets. gateway.checks refuses weak ones outside development.
 SECRET_KEY = env.secret("SECRET_KEY")
 ENCRYPTION_KEYS = env.secret("GATEHOUSE_ENCRYPTION_KEYS")

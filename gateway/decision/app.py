@@ -6,12 +6,7 @@ passes through it.
 
 import os
 
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gateway.settings")
-
 import django
-
-django.setup()
-
 from django.conf import settings
 from django.utils.module_loading import autodiscover_modules
 
@@ -20,6 +15,8 @@ from gateway.decision.context import open_context
 from gateway.decision.registry import registry
 from gateway.decision.tokens import TokenSigner
 
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gateway.settings")
+django.setup()
 autodiscover_modules("decider")
 
 app = DecisionApp(registry, lambda: open_context(registry, settings), TokenSigner(settings.SECRET_KEY))

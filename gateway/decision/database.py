@@ -46,7 +46,7 @@ class DatabaseAddress:
             password=default["PASSWORD"],
         )
 
-    async def connect(self, role: str | None, *, timeout: float = 5, **options: Any) -> Connection:
+    async def connect(self, role: str | None, *, patience: float = 5, **options: Any) -> Connection:
         """A connection in the given role (`app`, `wide`), or as the login without rights (None)."""
         parameters = {"application_name": "gatehouse-decision"}
         if role is not None:
@@ -57,7 +57,7 @@ class DatabaseAddress:
             database=self.name,
             user=self.user,
             password=self.password,
-            timeout=timeout,
+            timeout=patience,
             server_settings=parameters,
             **options,
         )
@@ -148,7 +148,7 @@ class Pool:
 
     async def _connect(self) -> _Held:
         try:
-            return _Held(await self._address.connect(self._role, timeout=self._patience, command_timeout=10))
+            return _Held(await self._address.connect(self._role, patience=self._patience, command_timeout=10))
         except (OSError, TimeoutError, asyncpg.PostgresError) as error:
             self._free_place()
             raise DatabaseBusy(f"no {self._role} connection can be made: {error}") from error

@@ -1,0 +1,10 @@
+"""`python -m gateway.edge`: write this instance's Caddy configuration, without setting up Django's apps."""
+
+import os
+
+from django.conf import settings
+
+from gateway.edge.instance import write
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gateway.settings")
+write(settings)

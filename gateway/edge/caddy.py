@@ -1,0 +1,472 @@
+"""Caddy's whole configuration: one generic route that asks the decision process, then acts.
+
+Nothing in it names a host, bucket or workspace, so it is loaded once. Its order of events for a request:
+
+1. what the client must not say (`X-Gw-*`, …) is deleted, the request id and the client's address are set;
+2. GET /decide with the client's headers; its answer goes to the client unless it bears `X-Gw-Action`;
+3. `forward`, `file` or `handle` is done with what the answer said;
+4. a Forward with a token ends with GET /commit, a failure of the act with GET /failed.
+
+docs/edge.md says why each odd-looking setting is there.
+"""
+
+from collections.abc import Iterator
+from itertools import product
+from typing import Any, Literal, get_args
+
+from gateway.decision import wire
+from gateway.decision.types import BACKEND_HEADERS, Patience
+from gateway.edge.settings import EdgeSettings
+
+Json = dict[str, Any]
+Purpose = Literal["plain", "masked", "commit"]
+
+REQUEST_ID = "X-Request-Id"
+_REQUEST_ID_PATTERN = r"^[A-Za-z0-9._-]{8,64}$"
+_RID = "{http.request.header.X-Request-Id}"
+
+_FORGEABLE = ("X-Gw-*", "X-Client-*", "Forwarded", "Proxy")
+"""What a client cannot tell an upstream: words of the edge, and headers that others would believe."""
+
+_QUERY_SECRETS = (
+    "X-Amz-Signature",
+    "X-Amz-Credential",
+    "X-Amz-Security-Token",
+    "Signature",
+    "token",
+    "ticket",
+    "access_token",
+    "code",
+    "state",
+)
+_HEADER_SECRETS = ("X-Api-Key", "X-Amz-Security-Token", "X-Introspect-Secret", "X-Gw-Token")
+
+_SECOND = 1_000_000_000
+
+
+def build(settings: EdgeSettings) -> Json:
+    """The configuration as Caddy's admin API and `caddy run --config` take it."""
+    return {
+        "admin": {"listen": f"unix/{settings.admin_path}|0600", "config": {"persist": False}},
+        "storage": {"module": "file_system", "root": str(settings.home / "caddy" / "data")},
+        "logging": _logging(settings),
+        "apps": {
+            "http": {
+                "grace_period": _time(settings.grace),
+                "servers": dict(_servers(settings)),
+            },
+            "tls": {
+                "certificates": {
+                    "load_files": [
+                        {
+                            "certificate": str(settings.certificate),
+                            "key": str(settings.private_key),
+                            "tags": ["instance"],
+                        }
+                    ]
+                },
+                "disable_ocsp_stapling": True,
+            },
+        },
+    }
+
+
+def _time(seconds: float) -> int:
+    return int(seconds * _SECOND)
+
+
+def _servers(settings: EdgeSettings) -> Iterator[tuple[str, Json]]:
+    common: Json = {
+        "routes": [{"handle": _site(settings)}],
+        "errors": {"routes": [{"handle": _apology(settings)}]},
+        "automatic_https": {"disable": True},
+        "protocols": ["h1", "h2"],
+        "max_header_bytes": settings.max_header_bytes,
+        "read_header_timeout": _time(settings.header_timeout),
+        "read_idle_timeout": -1,  # it hides Expect from the server: a denial would wait for the body
+        "write_idle_timeout": _time(settings.stall_timeout),
+        "idle_timeout": _time(settings.keep_alive),
+        "trusted_proxies_strict": 1,
+    }
+    if settings.trusted_proxies:
+        common["trusted_proxies"] = {"source": "static", "ranges": list(settings.trusted_proxies)}
+    if settings.access_log:
+        common["logs"] = {"default_logger_name": "access"}
+    yield "plain", {**common, "listen": list(settings.http_listen)}
+    if settings.https_listen:
+        name = settings.default_server_name
+        policy = {
+            "certificate_selection": {"any_tag": ["instance"]},
+            "default_sni": name,
+            "fallback_sni": name,
+        }
+        yield "secure", {**common, "listen": list(settings.https_listen), "tls_connection_policies": [policy]}
+
+
+def _site(settings: EdgeSettings) -> list[Json]:
+    """The handlers of every request."""
+    return [
+        {"handler": "headers", "request": {"delete": list(_FORGEABLE)}},
+        {
+            "handler": "subroute",
+            "routes": [
+                {
+                    "match": [
+                        {"header_regexp": {REQUEST_ID: {"name": "rid", "pattern": _REQUEST_ID_PATTERN}}}
+                    ],
+                    "handle": [_request_headers({REQUEST_ID: "{http.regexp.rid.0}"})],
+                    "group": "rid",
+                },
+                {"handle": [_request_headers({REQUEST_ID: "{http.request.uuid}"})], "group": "rid"},
+            ],
+        },
+        {
+            "handler": "headers",
+            "request": {"set": {"X-Real-Ip": ["{http.vars.client_ip}"]}},
+            "response": {"set": {REQUEST_ID: [_RID]}},
+        },
+        {
+            **_ask(settings, "/decide", {}),
+            "handle_response": [
+                {"match": _action("forward"), "routes": _forward(settings)},
+                {"match": _action("file"), "routes": _send_file(settings)},
+                {"match": _action("handle"), "routes": _handle(settings)},
+            ],
+        },
+    ]
+
+
+def _action(name: str) -> Json:
+    return {"status_code": [2], "headers": {wire.ACTION: [name]}}
+
+
+def _request_headers(values: dict[str, str]) -> Json:
+    return {"handler": "headers", "request": {"set": {name: [value] for name, value in values.items()}}}
+
+
+def _told(name: str) -> str:
+    """The placeholder of a header of the decision's answer, until the next round trip."""
+    return f"{{http.reverse_proxy.header.{name}}}"
+
+
+def _kept(name: str) -> str:
+    """The placeholder of what `_keep` kept."""
+    return f"{{http.vars.{name}}}"
+
+
+def _keep(*names: str) -> Json:
+    """Keep headers of the decision's answer for later round trips. A missing one is kept as empty."""
+    return {"handler": "vars", **{name: _told(name) for name in names}}
+
+
+def _head(extra: dict[str, str]) -> Json:
+    """The client's request in the edge's words, for one of our own questions."""
+    values = {
+        wire.METHOD: "{http.request.orig_method}",
+        wire.URI: "{http.request.orig_uri}",
+        wire.CONTENT_LENGTH: "{http.request.header.Content-Length}",
+        wire.CLIENT_IP: "{http.vars.client_ip}",
+        wire.LOCAL_PORT: "{http.request.local.port}",
+        wire.UPGRADE: "{http.request.header.Upgrade}",
+        **extra,
+    }
+    return {"set": {name: [value] for name, value in values.items()}}
+
+
+def _ask(settings: EdgeSettings, path: str, extra: dict[str, str]) -> Json:
+    """A question to the decision process, asked again while it restarts: the client's head, no body."""
+    request = _head(extra)
+    request["delete"] = ["Expect", "Upgrade", "Connection", "Sec-Websocket-*", "Te", "Via"]
+    return {
+        "handler": "reverse_proxy",
+        "upstreams": [{"dial": settings.decision_dial}],
+        "rewrite": {"method": "GET", "uri": path},
+        "headers": {"request": request, "response": {"delete": [REQUEST_ID]}},
+        "load_balancing": _redial(settings),
+        "transport": _transport(settings, answer=settings.question_timeout),
+    }
+
+
+def _redial(settings: EdgeSettings) -> Json:
+    return {"try_duration": _time(settings.restart_patience), "try_interval": _time(0.1)}
+
+
+def _transport(settings: EdgeSettings, *, answer: float, tls: bool = False, stall: bool = False) -> Json:
+    transport: Json = {
+        "protocol": "http",
+        "compression": False,
+        "dial_timeout": _time(settings.dial_timeout),
+        "response_header_timeout": _time(answer),
+        "expect_continue_timeout": _time(5),
+        "write_timeout": _time(settings.stall_timeout),
+        # Shorter than the servers' own keep-alive, or a request meets a connection that just closed.
+        "keep_alive": {"idle_timeout": _time(50), "max_idle_conns_per_host": 512},
+        "network_proxy": {"from": "none"},
+        "versions": ["1.1"],
+    }
+    if stall:
+        transport["read_timeout"] = _time(settings.stall_timeout)
+    if tls:
+        transport["tls"] = {
+            "server_name": "{http.reverse_proxy.upstream.host}",
+            "handshake_timeout": _time(settings.dial_timeout),
+        }
+        if settings.backend_ca_files:
+            transport["tls"]["ca"] = {
+                "provider": "file",
+                "pem_files": [str(path) for path in settings.backend_ca_files],
+            }
+    return transport
+
+
+def _forward(settings: EdgeSettings) -> list[Json]:
+    keep = _keep(wire.DECIDER, wire.SEALED, wire.ROUTE, wire.DIAL, wire.PATH, wire.QUERY)
+    routes: list[Json] = [
+        {"handle": [keep]},
+        *_slots("D", wire.REMOVE_COUNT, wire.REMOVE_TIERS),
+        *_slots("S", wire.SET_COUNT, wire.SET_TIERS),
+        *_slots("R", wire.RESPONSE_COUNT, wire.RESPONSE_TIERS),
+    ]
+    patiences: tuple[Patience, ...] = get_args(Patience)
+    purposes: tuple[Purpose, ...] = get_args(Purpose)
+    for scheme, patience, purpose in product(("http", "https"), patiences, purposes):
+        routes.append(
+            {
+                "match": [{"vars": {wire.ROUTE: [f"{scheme}-{patience}-{purpose}"]}}],
+                "handle": list(_upstream(settings, scheme == "https", patience, purpose)),
+                "terminal": True,
+            }
+        )
+    routes.append({"handle": [{"handler": "error", "status_code": 500, "error": "no such way to forward"}]})
+    return routes
+
+
+def _slots(kind: str, counter: str, tiers: tuple[int, ...]) -> Iterator[Json]:
+    """One route for each count of headers to delete (D), set (S) or set on the answer (R)."""
+    for tier in tiers:
+        handler: Json = {"handler": "headers"}
+        if kind == "D":
+            handler["request"] = {"delete": [_told(wire.slot(kind, index, "N")) for index in range(tier)]}
+        else:
+            values = {
+                _told(wire.slot(kind, index, "N")): [_told(wire.slot(kind, index, "V"))]
+                for index in range(tier)
+            }
+            if kind == "S":
+                handler["request"] = {"set": values}
+            else:
+                handler["response"] = {"set": values, "deferred": True}
+        yield {"match": [{"vars": {_told(counter): [str(tier)]}}], "handle": [handler]}
+
+
+def _upstream(settings: EdgeSettings, tls: bool, patience: Patience, purpose: Purpose) -> Iterator[Json]:
+    answer = {
+        "standard": settings.standard_timeout,
+        "process": settings.process_timeout,
+        "long": settings.long_timeout,
+    }[patience]
+    # Go's server gives up on a request when the body's read deadline passes, even after the body's end:
+    # it must outlast the wait for the answer, and a streamed answer where there can be one.
+    if purpose == "plain" and patience != "process":
+        body_timeout = settings.stream_timeout
+    else:
+        body_timeout = answer + settings.stall_timeout
+    yield {"handler": "timeouts", "read_timeout": _time(body_timeout)}
+    proxy: Json = {
+        "handler": "reverse_proxy",
+        "upstreams": [{"dial": _kept(wire.DIAL)}],
+        "rewrite": {
+            # By way of a marker and an expression, because `uri` alone decodes the path and encodes it anew.
+            "uri": "/?~",
+            "uri_substring": [{"find": "~", "replace": _kept(wire.QUERY)}],
+            "path_regexp": [{"find": "(?s)^.*$", "replace": _kept(wire.PATH)}],
+        },
+        "headers": {"response": {"delete": [REQUEST_ID, "X-Gw-*"]}},
+        "transport": _transport(settings, answer=answer, tls=tls, stall=purpose == "masked"),
+        "stream_close_delay": _time(3600),
+    }
+    if patience == "process":
+        proxy["load_balancing"] = _redial(settings)
+    if purpose == "commit":
+        names = {f"backend_{name}": _told(_canonical(name)) for name in BACKEND_HEADERS}
+        told = {wire.BACKEND + name: _kept(f"backend_{name}") for name in BACKEND_HEADERS}
+        status = {wire.STATUS: _kept("backend_status"), **_decided(), **told}
+        proxy["handle_response"] = [
+            {
+                "routes": [
+                    {
+                        "handle": [
+                            {
+                                "handler": "vars",
+                                "backend_status": "{http.reverse_proxy.status_code}",
+                                **names,
+                            },
+                            _ask(settings, "/commit", status),
+                        ]
+                    }
+                ]
+            }
+        ]
+    elif purpose == "masked":
+        status = {wire.STATUS: "{http.reverse_proxy.status_code}", wire.MASKED: "1", **_decided()}
+        proxy["handle_response"] = [
+            {
+                "match": {"status_code": [4, 5]},
+                "routes": [{"handle": [_ask(settings, "/failed", status)]}],
+            }
+        ]
+    yield proxy
+
+
+def _canonical(name: str) -> str:
+    """As Go spells it, which is how the placeholders of an answer's headers are named."""
+    return "-".join(word.capitalize() for word in name.split("-"))
+
+
+def _decided() -> dict[str, str]:
+    return {wire.DECIDER: _kept(wire.DECIDER), wire.SEALED: _kept(wire.SEALED)}
+
+
+def _send_file(settings: EdgeSettings) -> list[Json]:
+    own = [wire.ACTION, wire.DECIDER, wire.PATH, wire.RANGE, wire.LAST_MODIFIED]
+    return [
+        {
+            "handle": [
+                _keep(wire.DECIDER, wire.LAST_MODIFIED),
+                {
+                    "handler": "copy_response_headers",
+                    "exclude": [*own, "Content-Length", "Date", "Server", "Connection", REQUEST_ID],
+                },
+                {
+                    "handler": "headers",
+                    # The decision has judged the conditions and the range; Caddy must not judge again.
+                    "request": {"set": {"Range": [_told(wire.RANGE)]}, "delete": ["If-*"]},
+                    "response": {
+                        "set": {"Last-Modified": [_kept(wire.LAST_MODIFIED)]},
+                        "delete": ["Vary"],
+                        "deferred": True,
+                    },
+                },
+                {"handler": "rewrite", "uri": "/" + _told(wire.PATH)},
+                {
+                    "handler": "file_server",
+                    "root": str(settings.blob_root),
+                    "canonical_uris": False,
+                    "index_names": [],
+                    "hide": [],
+                },
+            ]
+        }
+    ]
+
+
+def _handle(settings: EdgeSettings) -> list[Json]:
+    return [
+        {
+            "handle": [
+                _keep(wire.DECIDER, wire.SEALED),
+                {
+                    "handler": "reverse_proxy",
+                    "upstreams": [{"dial": settings.decision_dial}],
+                    "rewrite": {"uri": "/handle/" + _kept(wire.DECIDER)},
+                    "headers": {
+                        "request": _head({wire.SEALED: _kept(wire.SEALED)}),
+                        "response": {"delete": [REQUEST_ID, "X-Gw-*"]},
+                    },
+                    "load_balancing": _redial(settings),
+                    "transport": _transport(settings, answer=settings.long_timeout),
+                    "stream_close_delay": _time(3600),
+                },
+            ]
+        }
+    ]
+
+
+def _apology(settings: EdgeSettings) -> list[Json]:
+    """Error routes: the decider that decided answers in its language, or a fixed text does."""
+    status = {wire.STATUS: "{http.error.status_code}", **_decided()}
+    return [
+        {
+            "handler": "headers",  # those of a missing blob, already copied, are not the error's
+            "response": {"delete": ["*"], "set": {REQUEST_ID: [_RID]}},
+        },
+        {
+            "handler": "subroute",
+            "routes": [
+                {
+                    "match": [{"not": [{"vars": {wire.DECIDER: [""]}}]}],
+                    "handle": [_ask(settings, "/failed", status)],
+                    "terminal": True,
+                },
+                *_fixed_texts(settings),
+            ],
+            "errors": {"routes": list(_fixed_texts(settings))},
+        },
+    ]
+
+
+def _fixed_texts(settings: EdgeSettings) -> Iterator[Json]:
+    ours: Json = {"expression": "{http.error.status_code} >= 500"}
+    domain = settings.s3_domain
+    yield {
+        "match": [{**ours, "path": ["/s3/*"]}, {**ours, "host": [domain, f"*.{domain}"]}],
+        "handle": [
+            {
+                "handler": "static_response",
+                "status_code": 503,
+                "headers": {"Content-Type": ["application/xml"], "Retry-After": ["1"]},
+                "body": '<?xml version="1.0" encoding="UTF-8"?>\n'
+                "<Error><Code>ServiceUnavailable</Code><Message>The service is not ready; try again shortly."
+                f"</Message><RequestId>{_RID}</RequestId></Error>",
+            }
+        ],
+        "terminal": True,
+    }
+    yield {
+        "match": [ours],
+        "handle": [_problem(503, "Service Unavailable", "The service is not ready; try again shortly.")],
+        "terminal": True,
+    }
+    yield {
+        "handle": [_problem("{http.error.status_code}", "{http.error.status_text}", "Refused at the edge.")]
+    }
+
+
+def _problem(status: int | str, title: str, detail: str) -> Json:
+    headers = {"Content-Type": ["application/problem+json"], "Cache-Control": ["no-store"]}
+    if status == 503:
+        headers["Retry-After"] = ["1"]
+    code = title.lower().replace(" ", "_") if isinstance(status, int) else "bad_request"
+    return {
+        "handler": "static_response",
+        "status_code": status,
+        "headers": headers,
+        "body": f'{{"type":"about:blank","title":"{title}","status":{status},"detail":"{detail}",'
+        f'"code":"{code}","errors":[],"request_id":"{_RID}","error":"{title}"}}',
+    }
+
+
+def _logging(settings: EdgeSettings) -> Json:
+    fields: Json = {
+        "request>uri": {
+            "filter": "query",
+            "actions": [
+                {"type": "replace", "parameter": name, "value": "REDACTED"} for name in _QUERY_SECRETS
+            ],
+        },
+        "request>headers>Referer": {"filter": "delete"},
+    }
+    for name in _HEADER_SECRETS:
+        fields[f"request>headers>{name}"] = {"filter": "replace", "value": "REDACTED"}
+    sink: Json = {
+        "writer": {"output": "stderr"},
+        "encoder": {
+            "format": "filter",
+            "wrap": {"format": "json", "time_format": "rfc3339_nano"},
+            "fields": fields,
+        },
+    }
+    logs: Json = {"default": {**sink, "level": settings.log_level, "exclude": ["http.log.access"]}}
+    if settings.access_log:
+        logs["access"] = {**sink, "level": "INFO", "include": ["http.log.access"]}
+    return {"logs": logs}

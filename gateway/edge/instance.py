@@ -1,0 +1,104 @@
+"""This instance's edge: settings from Django's, certificate, configuration on disk and in Caddy."""
+
+import http.client
+import json
+import os
+import socket
+from pathlib import Path
+from typing import Any
+
+from gateway.edge import ca, caddy
+from gateway.edge.settings import EdgeSettings
+
+CONFIGURATION = "run/caddy.json"
+"""Below the home."""
+
+
+class EdgeUnreachable(Exception):
+    """Caddy's admin API does not answer, or refused the configuration; the text says which."""
+
+
+def certificate_names(settings: Any) -> list[str]:
+    """The names under which the instance's certificate must hold."""
+    names = ["localhost", "*.localhost", "127.0.0.1", "::1", settings.PUBLIC_HOST]
+    names += [*settings.EDGE_PUBLIC_HOSTS, settings.S3_DOMAIN, f"*.{settings.S3_DOMAIN}"]
+    return [name.lower() for name in names if name]
+
+
+def edge_settings(settings: Any, certificate: Path, private_key: Path) -> EdgeSettings:
+    """What `gateway.edge.caddy.build` needs, from Django's settings."""
+    hosts = [host for host in settings.EDGE_BIND if _can_bind(host)]
+    return EdgeSettings(
+        home=settings.HOME,
+        http_listen=tuple(_listen(host, settings.HTTP_PORT) for host in hosts),
+        https_listen=tuple(_listen(host, settings.HTTPS_PORT) for host in hosts),
+        certificate=certificate,
+        private_key=private_key,
+        default_server_name=settings.PUBLIC_HOST,
+        blob_root=settings.STORAGE_ROOT,
+        decision_dial=settings.DECISION_DIAL,
+        s3_domain=settings.S3_DOMAIN,
+        trusted_proxies=tuple(settings.TRUSTED_PROXIES),
+        backend_ca_files=tuple(Path(name) for name in settings.EDGE_BACKEND_CA_FILES),
+        access_log=settings.EDGE_ACCESS_LOG,
+        log_level="DEBUG" if settings.LOG_LEVEL in ("TRACE", "DEBUG") else "WARN",
+    )
+
+
+def write(settings: Any, path: Path | None = None) -> Path:
+    """Write the configuration (and, when needed, a certificate) and return its path."""
+    if settings.EDGE_TLS_CERTIFICATE:
+        certificate, key = Path(settings.EDGE_TLS_CERTIFICATE), Path(settings.EDGE_TLS_KEY)
+    else:
+        made = ca.ensure(settings.HOME, certificate_names(settings))
+        certificate, key = made.certificate, made.private_key
+    path = path or settings.HOME / CONFIGURATION
+    configuration = caddy.build(edge_settings(settings, certificate, key))
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    draft = path.with_suffix(".new")
+    draft.write_text(json.dumps(configuration, indent=1), encoding="utf-8")
+    draft.chmod(0o600)
+    draft.replace(path)
+    return path
+
+
+def load(admin_socket: Path, configuration: str) -> None:
+    """Make a running Caddy take the configuration. Raises EdgeUnreachable."""
+    connection = _UnixConnection(admin_socket)
+    headers = {"Content-Type": "application/json", "Host": "caddy", "Cache-Control": "must-revalidate"}
+    try:
+        connection.request("POST", "/load", configuration.encode(), headers)
+        answer = connection.getresponse()
+        text = answer.read(4096).decode("utf-8", "replace")
+    except (OSError, http.client.HTTPException) as error:
+        raise EdgeUnreachable(f"Caddy does not answer at {admin_socket}: {error}") from error
+    finally:
+        connection.close()
+    if answer.status != 200:
+        raise EdgeUnreachable(f"Caddy refused the configuration ({answer.status}): {text}")
+
+
+class _UnixConnection(http.client.HTTPConnection):
+    def __init__(self, path: Path) -> None:
+        super().__init__("caddy", timeout=30)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(os.fspath(self._path))
+
+
+def _listen(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _can_bind(host: str) -> bool:
+    """Whether this machine has that address: one without IPv6 has no ::1, and Caddy would not start."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        with socket.socket(family) as probe:
+            probe.bind((host, 0))
+    except OSError:
+        return False
+    return True

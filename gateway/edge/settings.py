@@ -1,0 +1,59 @@
+"""Everything Caddy's configuration depends on, as one typed object."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class EdgeSettings:
+    """Times are seconds. Addresses for `dial` are `host:port` or `unix//absolute/path`."""
+
+    home: Path
+    """The instance's home: Caddy keeps its own state in `caddy/` below it."""
+    http_listen: tuple[str, ...]
+    """Caddy addresses of the plain site, `127.0.0.1:8080`."""
+    https_listen: tuple[str, ...]
+    """Caddy addresses of the same site under TLS; empty for none."""
+    certificate: Path
+    private_key: Path
+    default_server_name: str
+    """The name whose certificate a client gets that names none."""
+    blob_root: Path
+    """Where SendFile's paths begin."""
+    decision_dial: str
+    s3_domain: str
+    """Only to choose the language of an error when the decision process itself cannot be asked."""
+    trusted_proxies: tuple[str, ...] = ()
+    """Networks whose X-Forwarded-* is believed."""
+    admin_socket: Path | None = None
+    """Default `<home>/run/caddy-admin.sock`."""
+    backend_ca_files: tuple[Path, ...] = ()
+    """Certificates trusted, beside the system's, for https upstreams."""
+    log_level: str = "WARN"
+    access_log: bool = False
+
+    dial_timeout: float = 5
+    question_timeout: float = 15
+    """For an answer to /decide, /commit or /failed."""
+    restart_patience: float = 10
+    """How long one of our own processes may be unreachable before that is an error."""
+    standard_timeout: float = 60
+    """For the head of a remote upstream's answer."""
+    process_timeout: float = 120
+    long_timeout: float = 900
+    stream_timeout: float = 3600
+    """After the end, or the last byte, of a request's body; bounds a POST answered by a stream."""
+    header_timeout: float = 10
+    """For a client to send a request's head."""
+    stall_timeout: float = 60
+    """For a client to take, or an upstream to take or give, the next bytes."""
+    keep_alive: float = 300
+    """For a client's idle connection."""
+    grace: float = 3
+    """For requests under way when Caddy stops."""
+    max_header_bytes: int = 64 << 10
+
+    @property
+    def admin_path(self) -> Path:
+        """The socket of Caddy's admin API."""
+        return self.admin_socket or self.home / "run" / "caddy-admin.sock"
