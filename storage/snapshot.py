@@ -77,8 +77,8 @@ async def load_quotas(conn: asyncpg.Connection[Any]) -> Mapping[int, int]:
 
 BACKENDS = SnapshotPart("storage.backends", frozenset({"backends"}), load_backends)
 BUCKETS = SnapshotPart("storage.buckets", frozenset({"buckets", "tenants"}), load_buckets)
-ACCESS_KEYS = SnapshotPart("storage.access_keys", frozenset({"access_keys", "tenants"}), load_access_keys)
-QUOTAS = SnapshotPart("storage.quotas", frozenset({"quotas"}), load_quotas)
+ACCESS_KEYS = SnapshotPart("storage.access_keys", frozenset({"access_keys", "tenants", "members"}), load_access_keys)
+QUOTAS = SnapshotPart("storage.quotas", frozenset({"tenants"}), load_quotas)
 
 
 async def find_access_key(conn: asyncpg.Connection[Any], access_key_id: str) -> AccessKeyInfo | None:

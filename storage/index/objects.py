@@ -1,15 +1,22 @@
 """ObjectIndex: reads and commits of object rows, one per process.
 
-Writes of one tenant that wait at the same time commit together (`committer`); each is answered when its
-transaction is durable, and every later read sees it. Refusals are the exceptions of `storage.errors`.
+Writes of one tenant that wait at the same time commit together (`batches`); each is answered when its
+transaction is durable, and every later read sees it. Refusals are the exceptions of `storage.errors`: after one
+of them nothing was written, and the caller removes its blob. After any other exception, cancellation too, the
+outcome is unknown: leave the blob, the sweep of blobs without a row decides.
 """
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections.abc import Sequence
-from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any, Protocol
+from uuid import UUID, uuid4
 
+from . import commits, listing, multipart
+from .batches import Batcher
+from .commits import Change, Confirmed, NewIntent
 from .types import (
     BucketInfo,
     DeleteCommit,
@@ -23,15 +30,14 @@ from .types import (
 )
 
 if TYPE_CHECKING:
-    import asyncpg
+    from gateway.decision.database import Database
 
+BELL = "gatehouse:bell"  # realtime.services.BELL, whose module would bring Celery into the decision process
 
-class Database(Protocol):
-    """What the decision context's `db` offers."""
-
-    def tenant(self, tenant_id: int) -> AbstractAsyncContextManager[asyncpg.Connection[Any]]: ...
-
-    def wide(self) -> AbstractAsyncContextManager[asyncpg.Connection[Any]]: ...
+ROOM = """
+SELECT q.storage_bytes IS NULL OR coalesce(u.bytes + u.upload_bytes, 0) + $2 <= q.storage_bytes
+FROM tenants_quota q LEFT JOIN storage_usage u USING (tenant_id) WHERE q.tenant_id = $1
+"""
 
 
 class Bell(Protocol):
@@ -42,17 +48,27 @@ class Bell(Protocol):
 
 class ObjectIndex:
     def __init__(self, db: Database, bell: Bell | None = None) -> None:
-        raise NotImplementedError
+        self._db, self._bell = db, bell
+        self._changes: Batcher[Change, str | None] = Batcher(
+            self._commit_changes, lambda change: (change.bucket.id, change.key)
+        )
+        self._begins: Batcher[NewIntent, str | None] = Batcher(self._begin_intents, lambda new: new.id)
+        self._confirms: Batcher[Confirmed, str | None] = Batcher(self._commit_intents, lambda c: c.intent.id)
+        self._unrung: set[int] = set()
+        self._bells: set[asyncio.Task[None]] = set()
 
     async def close(self) -> None:
         """Wait for the commits under way."""
-        raise NotImplementedError
+        for batcher in (self._begins, self._changes, self._confirms):
+            await batcher.close()
+        await asyncio.gather(*self._bells)
 
-    # reads
+    # Reads.
 
     async def head(self, bucket: BucketInfo, key: str) -> ObjectRow | None:
         """The object with its inline body, in one round trip."""
-        raise NotImplementedError
+        async with self._db.tenant(bucket.tenant_id) as conn:
+            return await listing.head(conn, bucket, key)
 
     async def list_objects(
         self,
@@ -64,73 +80,87 @@ class ObjectIndex:
     ) -> ListPage:
         """Keys after `start_after` in byte order; with a delimiter the levels below are skipped, never read.
 
-        A `start_after` that is itself a common prefix skips all of it. Contents and prefixes count to `max_keys`.
+        A `start_after` that is itself a common prefix skips all of it. Contents and prefixes count alike.
         """
-        raise NotImplementedError
+        async with self._db.tenant(bucket.tenant_id) as conn:
+            return await listing.list_objects(conn, bucket, prefix, delimiter, start_after, max_keys)
 
     async def fits(self, tenant_id: int, size: int) -> bool:
         """Whether a body of `size` may fit the quota: an early answer, the commit decides."""
-        raise NotImplementedError
+        async with self._db.tenant(tenant_id) as conn:
+            return await conn.fetchval(ROOM, tenant_id, size) is not False
 
-    # commits
+    # Commits.
 
     async def commit_put(self, put: PutCommit) -> ObjectRow:
         """Row, usage and event in one transaction; the blob it replaces is removed later.
 
-        Raises BucketGone, QuotaReached, PreconditionFailed. The caller deletes its blob then.
+        Raises BucketGone, QuotaReached, PreconditionFailed.
         """
-        raise NotImplementedError
+        commits.raise_refusal(await self._changes.submit(put.bucket.tenant_id, put))
+        return commits.row_of(put)
 
     async def delete_object(self, delete: DeleteCommit) -> bool:
         """Remove the object; False when there was none (no event then). Raises BucketGone."""
-        raise NotImplementedError
+        verdict = await self._changes.submit(delete.bucket.tenant_id, delete)
+        commits.raise_refusal(verdict)
+        return verdict is None
 
-    # writes to a remote backend
+    # Writes to a remote backend.
 
     async def begin_intent(self, put: PutCommit) -> Intent:
-        """Journal a write before it is forwarded; `size` as announced, `etag` may be empty (unknown yet)."""
-        raise NotImplementedError
+        """Journal a write before it is forwarded; `size` as announced, its etag and body are ignored.
+
+        Raises BucketGone, QuotaReached: what the backend then takes is never refused.
+        """
+        return await self._begin(put)
 
     async def begin_delete_intent(self, delete: DeleteCommit) -> Intent:
-        """Journal a delete before it is forwarded."""
-        raise NotImplementedError
+        """Journal a delete before it is forwarded. Raises BucketGone."""
+        return await self._begin(delete)
 
-    async def commit_intent(self, intent: Intent, etag: str = "") -> ObjectRow | None:
+    async def commit_intent(self, intent: Intent, etag: str = "", size: int | None = None) -> None:
         """The backend said yes: commit what was journalled, with its answer's ETag (without quotes).
 
-        None for a delete. Exactly one event, also when the sweeper was faster.
+        Exactly one event, also when the sweeper was faster. `size` where it was not known before.
         """
-        raise NotImplementedError
+        verdict = await self._confirms.submit(intent.tenant_id, Confirmed(intent, etag, size))
+        commits.raise_refusal(verdict)
 
     async def abandon_intent(self, intent: Intent) -> None:
         """The backend said no: nothing was written."""
-        raise NotImplementedError
+        async with self._db.tenant(intent.tenant_id) as conn:
+            await conn.execute(multipart.DROP_INTENT, intent.tenant_id, UUID(intent.id))
 
-    # multipart
+    # Multipart.
 
     async def create_upload(self, put: PutCommit, remote_id: str = "") -> UploadRow:
         """Start an upload with `put`'s key, type, metadata and headers (its size, etag and body are ignored).
 
         Raises BucketGone.
         """
-        raise NotImplementedError
+        async with self._db.tenant(put.bucket.tenant_id) as conn:
+            return await multipart.create(conn, put, remote_id)
 
     async def get_upload(self, bucket: BucketInfo, key: str, upload_id: str) -> UploadRow:
         """Raises UploadGone."""
-        raise NotImplementedError
+        async with self._db.tenant(bucket.tenant_id) as conn:
+            return await multipart.get(conn, bucket, key, upload_id)
 
     async def record_part(self, bucket: BucketInfo, upload_id: str, part: PartRow) -> None:
         """Keep a part that is safe on disk or backend, in place of one with its number.
 
-        Raises UploadGone, QuotaReached. The caller deletes its blob then.
+        Raises UploadGone, QuotaReached.
         """
-        raise NotImplementedError
+        async with self._db.tenant(bucket.tenant_id) as conn:
+            await multipart.record_part(conn, bucket, upload_id, part)
 
     async def list_parts(
         self, bucket: BucketInfo, upload_id: str, after: int = 0, max_parts: int = 1000
     ) -> tuple[list[PartRow], int | None]:
         """Parts by number, and the number to go on after (None = that was all). Raises UploadGone."""
-        raise NotImplementedError
+        async with self._db.tenant(bucket.tenant_id) as conn:
+            return await multipart.list_parts(conn, bucket, upload_id, after, max_parts)
 
     async def list_uploads(
         self,
@@ -141,22 +171,71 @@ class ObjectIndex:
         max_uploads: int = 1000,
     ) -> UploadPage:
         """Unfinished uploads by key, then by id."""
-        raise NotImplementedError
+        async with self._db.tenant(bucket.tenant_id) as conn:
+            return await multipart.list_uploads(conn, bucket, prefix, delimiter, after, max_uploads)
 
     async def choose_parts(
         self, bucket: BucketInfo, upload_id: str, wanted: Sequence[tuple[int, str]]
     ) -> list[PartRow]:
-        """The parts that Complete names, checked. Raises UploadGone, InvalidPart, InvalidPartOrder, PartTooSmall."""
-        raise NotImplementedError
+        """The parts that Complete names, checked.
 
-    async def complete_upload(self, upload: UploadRow, put: PutCommit) -> ObjectRow:
+        Raises UploadGone, InvalidPart, InvalidPartOrder, PartTooSmall.
+        """
+        async with self._db.tenant(bucket.tenant_id) as conn:
+            return await multipart.choose_parts(conn, bucket, upload_id, wanted)
+
+    async def complete_upload(
+        self, upload: UploadRow, put: PutCommit, intent: Intent | None = None
+    ) -> ObjectRow:
         """Commit `put` and end the upload in one transaction; the parts' blobs are removed later.
 
-        Join them first: `choose_parts` → `BlobStore.join` → this. Raises UploadGone (also when a second Complete
-        was faster), BucketGone, QuotaReached, PreconditionFailed.
+        Local: `choose_parts` → `BlobStore.join` → this. Remote: `begin_intent` → forward → this with the intent,
+        which ends it (and no quota refuses any more). Raises UploadGone (also when a second Complete was faster),
+        BucketGone, QuotaReached, PreconditionFailed.
         """
-        raise NotImplementedError
+        async with self._db.tenant(put.bucket.tenant_id) as conn:
+            await multipart.complete(conn, upload, put, intent)
+        self._ring(put.bucket.tenant_id)
+        return commits.row_of(put)
 
     async def abort_upload(self, bucket: BucketInfo, key: str, upload_id: str) -> UploadRow:
         """End the upload; its parts are removed later. Raises UploadGone."""
-        raise NotImplementedError
+        async with self._db.tenant(bucket.tenant_id) as conn:
+            return await multipart.abort(conn, bucket, key, upload_id)
+
+    # Batches.
+
+    async def _begin(self, change: Change) -> Intent:
+        new = NewIntent(uuid4().hex, change)
+        commits.raise_refusal(await self._begins.submit(change.bucket.tenant_id, new))
+        return Intent(new.id, change.bucket.tenant_id)
+
+    async def _commit_changes(self, tenant_id: int, changes: Sequence[Change]) -> Sequence[str | None]:
+        async with self._db.tenant(tenant_id) as conn:
+            verdicts = await commits.commit_changes(conn, tenant_id, changes)
+        self._ring(tenant_id)
+        return verdicts
+
+    async def _begin_intents(self, tenant_id: int, wanted: Sequence[NewIntent]) -> Sequence[str | None]:
+        async with self._db.tenant(tenant_id) as conn:
+            return await commits.begin_intents(conn, tenant_id, wanted)
+
+    async def _commit_intents(self, tenant_id: int, confirmed: Sequence[Confirmed]) -> Sequence[str | None]:
+        async with self._db.tenant(tenant_id) as conn:
+            verdicts = await commits.commit_intents(conn, tenant_id, confirmed)
+        self._ring(tenant_id)
+        return verdicts
+
+    def _ring(self, tenant_id: int) -> None:
+        """Tell readers of the log. One bell that has not been sent yet is enough for all that committed."""
+        if self._bell is None or tenant_id in self._unrung:
+            return
+        self._unrung.add(tenant_id)
+        task = asyncio.create_task(self._publish(self._bell, tenant_id))
+        self._bells.add(task)
+        task.add_done_callback(self._bells.discard)
+
+    async def _publish(self, bell: Bell, tenant_id: int) -> None:
+        self._unrung.discard(tenant_id)
+        with contextlib.suppress(Exception):  # readers also look by themselves every second
+            await asyncio.wait_for(bell.publish(BELL, tenant_id), 1)

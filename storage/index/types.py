@@ -135,7 +135,10 @@ class PartRow:
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """A journalled write to a remote backend that was forwarded and has not been committed yet."""
+    """A journalled write to a remote backend that was forwarded and has not been committed yet.
+
+    Plain values, so that it can travel in a commit token.
+    """
 
     id: str
     tenant_id: int

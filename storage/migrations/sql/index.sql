@@ -19,15 +19,13 @@ BEGIN
 END $$;
 
 
--- One object with its inline body, or no row. Sets the tenant itself: reading is one round trip on any connection
--- of the application's role.
+-- One object with its inline body, or no row.
 CREATE FUNCTION storage_head(p_tenant bigint, p_bucket bigint, p_key text)
 RETURNS TABLE (
     size bigint, etag varchar, content_type text, last_modified timestamptz,
     metadata jsonb, headers jsonb, checksums jsonb, blob varchar, inline bytea
 ) LANGUAGE plpgsql SET enable_seqscan = off SET enable_bitmapscan = off AS $$
 BEGIN
-    PERFORM set_config('app.tenant', p_tenant::text, true);
     RETURN QUERY
         SELECT o.size, o.etag, o.content_type, o.last_modified, o.metadata, o.headers, o.checksums, o.blob, o.inline
         FROM storage_object o WHERE o.tenant_id = p_tenant AND o.bucket_id = p_bucket AND o.key = p_key;
@@ -41,12 +39,13 @@ END $$;
 CREATE FUNCTION storage_commit(
     p_tenant bigint, p_enforce boolean, p_delete boolean[], p_bucket bigint[], p_key text[], p_size bigint[],
     p_etag text[], p_type text[], p_metadata jsonb[], p_headers jsonb[], p_checksums jsonb[],
-    p_modified timestamptz[], p_blob text[], p_inline bytea[], p_writer text[], p_expect text[],
-    OUT verdicts text[], OUT used bigint
-) LANGUAGE plpgsql
+    p_modified timestamptz[], p_blob text[], p_inline bytea[], p_writer text[], p_expect text[]
+) RETURNS text[] LANGUAGE plpgsql
 SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
+    verdicts text[];
     held storage_usage;
+    used bigint;
     quota bigint;
     names text[];
     old_sizes bigint[];
@@ -103,7 +102,7 @@ BEGIN
         END IF;
     END LOOP;
     IF NOT (puts OR deletes) THEN
-        RETURN;
+        RETURN verdicts;
     END IF;
 
     IF deletes THEN
@@ -161,6 +160,7 @@ BEGIN
             WITH ORDINALITY AS u (is_delete, verdict, name, key, old_size, size, etag, type, writer, n)
         WHERE u.verdict IS NULL ORDER BY u.n
     ) w;
+    RETURN verdicts;
 END $$;
 
 
@@ -335,12 +335,11 @@ END $$;
 -- Writes of one key that overlap may reach the backend in another order than this: the later one to commit stays,
 -- as 'verify', for the sweeper to look which of them is there.
 CREATE FUNCTION storage_commit_intents(
-    p_tenant bigint, p_id uuid[], p_etag text[], p_size bigint[], p_next_check interval,
-    OUT verdicts text[], OUT used bigint
-) LANGUAGE plpgsql AS $$
+    p_tenant bigint, p_id uuid[], p_etag text[], p_size bigint[], p_next_check interval
+) RETURNS text[] LANGUAGE plpgsql AS $$
 DECLARE
+    verdicts text[];
     mine storage_writeintent;
-    done record;
 BEGIN
     PERFORM storage_lock_usage(p_tenant);
     FOR i IN 1 .. cardinality(p_id) LOOP
@@ -350,13 +349,12 @@ BEGIN
             verdicts[i] := 'settled';
             CONTINUE;
         END IF;
-        done := storage_commit(
+        verdicts[i] := (storage_commit(
             p_tenant, false, ARRAY[mine.kind = 'delete'], ARRAY[mine.bucket_id], ARRAY[mine.key],
             ARRAY[coalesce(p_size[i], mine.size)], ARRAY[p_etag[i]], ARRAY[mine.content_type],
             ARRAY[mine.metadata], ARRAY[mine.headers], ARRAY[mine.checksums], ARRAY[clock_timestamp()],
             ARRAY[NULL::text], ARRAY[NULL::bytea], ARRAY[mine.writer::text], ARRAY[NULL::text]
-        );
-        verdicts[i] := done.verdicts[1];
+        ))[1];
         UPDATE storage_writeintent SET contested = true
         WHERE tenant_id = p_tenant AND bucket_id = mine.bucket_id AND key = mine.key AND id <> mine.id;
         IF mine.contested THEN
@@ -366,5 +364,5 @@ BEGIN
             DELETE FROM storage_writeintent WHERE id = mine.id;
         END IF;
     END LOOP;
-    SELECT bytes + upload_bytes INTO used FROM storage_usage WHERE tenant_id = p_tenant;
+    RETURN verdicts;
 END $$;

@@ -1,0 +1,121 @@
+"""The data plane as the decision process has it: its own pools beside Django's connection."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings
+
+from gateway.db.scope import platform_scope
+from gateway.decision.database import Database, DatabaseAddress
+from storage import models
+from storage.index import BucketInfo, ObjectIndex, PutCommit
+from storage.store import BlobStore
+from tenants.models import Tenant
+from tests import factories
+
+
+@pytest.fixture
+def tenant(transactional_db: None) -> Tenant:
+    return factories.tenant()
+
+
+@pytest.fixture
+async def db(transactional_db: None) -> AsyncIterator[Database]:
+    database = Database(DatabaseAddress.from_django(settings))
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+async def index(db: Database) -> AsyncIterator[ObjectIndex]:
+    made = ObjectIndex(db)
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> BlobStore:
+    made = BlobStore(tmp_path / "blobs")
+    made.prepare()
+    return made
+
+
+@pytest.fixture
+def new_bucket(transactional_db: None) -> Callable[..., BucketInfo]:
+    """A bucket's row as the index needs it, on a local or a pretended remote backend."""
+
+    def make(tenant: Tenant, name: str = "docs", kind: str = "local") -> BucketInfo:
+        with platform_scope("tests"):
+            backend, _ = models.Backend.objects.get_or_create(tenant=None, name=kind, kind=kind)
+            bucket = models.Bucket.objects.create(tenant=tenant, name=name)
+            placement = models.Placement.objects.create(
+                tenant=tenant, bucket=bucket, backend=backend, backend_bucket=f"gh-{tenant.slug}-{name}"
+            )
+        return BucketInfo(
+            bucket.pk,
+            tenant.pk,
+            name,
+            backend.pk,
+            kind,
+            placement.backend_bucket,
+            bucket.created_at,  # type: ignore[arg-type]
+        )
+
+    return make
+
+
+@pytest.fixture
+def bucket(tenant: Tenant, new_bucket: Callable[..., BucketInfo]) -> BucketInfo:
+    return new_bucket(tenant)
+
+
+def put(bucket: BucketInfo, key: str, body: bytes = b"hello", **fields: Any) -> PutCommit:
+    """A small put whose body goes into the index."""
+    defaults: dict[str, Any] = {
+        "size": len(body),
+        "etag": f"etag-of-{body.hex()[:16]}",
+        "last_modified": datetime.now(UTC).replace(microsecond=0),
+        "actor": "tester",
+        "inline": body,
+    }
+    return PutCommit(bucket=bucket, key=key, **(defaults | fields))
+
+
+async def usage(db: Database, tenant_id: int) -> tuple[int, int, int]:
+    """(bytes, objects, bytes in unfinished uploads), after checking them against the rows."""
+    async with db.wide() as conn:
+        kept = await conn.fetchrow(
+            "SELECT bytes, objects_count, upload_bytes FROM storage_usage WHERE tenant_id = $1", tenant_id
+        )
+        real = await conn.fetchrow(
+            "SELECT (SELECT coalesce(sum(size), 0) FROM storage_object WHERE tenant_id = $1),"
+            " (SELECT count(*) FROM storage_object WHERE tenant_id = $1),"
+            " (SELECT coalesce(sum(size), 0) FROM storage_uploadpart WHERE tenant_id = $1)",
+            tenant_id,
+        )
+    counted = tuple(kept) if kept else (0, 0, 0)
+    assert counted == tuple(int(n) for n in real)
+    return counted  # type: ignore[return-value]
+
+
+async def events(db: Database, tenant_id: int) -> list[tuple[str, str]]:
+    """(type, subject) of the tenant's storage events, in order."""
+    async with db.wide() as conn:
+        rows = await conn.fetch(
+            "SELECT type, subject FROM realtime_event WHERE tenant_id = $1 AND type LIKE 'storage.object.%'"
+            " ORDER BY id",
+            tenant_id,
+        )
+    return [tuple(row) for row in rows]
+
+
+async def set_quota(db: Database, tenant_id: int, limit: int | None) -> None:
+    async with db.wide() as conn:
+        await conn.execute(
+            "UPDATE tenants_quota SET storage_bytes = $2 WHERE tenant_id = $1", tenant_id, limit
+        )
