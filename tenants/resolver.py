@@ -14,7 +14,7 @@ from rest_framework_simplejwt.tokens import AccessToken
 from gateway.db.scope import platform_scope
 from gateway.errors import Forbidden, NotFound, Unauthenticated
 
-from .models import PLATFORM_SLUG, ApiKey, Domain, Membership, Tenant, User
+from .models import PLATFORM_SLUG, SLUG, ApiKey, Domain, Membership, Tenant, User
 from .permissions import BUILTIN_ROLES, PERMISSIONS, STAFF
 from .principal import Credential, Principal
 from .services import api_keys
@@ -38,7 +38,9 @@ def asked(request: HttpRequest) -> Asked:
 
 def client_ip(request: HttpRequest) -> str | None:
     """The caller's address as the edge saw it; the edge alone sets the header and takes it from trusted proxies only."""
-    given = request.headers.get("X-Forwarded-For", "").split(",")[0].strip() or request.META.get("REMOTE_ADDR", "")
+    given = request.headers.get("X-Forwarded-For", "").split(",")[0].strip() or request.META.get(
+        "REMOTE_ADDR", ""
+    )
     try:
         return str(ipaddress.ip_address(given))
     except ValueError:
@@ -102,23 +104,22 @@ def _from_jwt(text: str, at: Asked) -> Principal:
     return _in_tenant(user, at, Credential("jwt", jti, expires_at))
 
 
-def renewed(held: Principal) -> Principal:
+def renewed(user_id: int, tenant_id: int, credential: Credential, ip: str | None) -> Principal:
     """The principal of a credential that was accepted before, as of now: what long connections ask.
 
     It needs no secret, so none is kept. Whether a session is still signed in, `services.standing` says.
     Raises as the credential would.
     """
-    if held.credential.kind == "api_key":
+    if credential.kind == "api_key":
         with platform_scope("a key names its tenant"):
-            found = api_keys.live(held.credential.id)
-        return _of_key(found, held.ip)
-    expires_at = held.credential.expires_at
-    assert held.user is not None
+            found = api_keys.live(credential.id)
+        return _of_key(found, ip)
     with platform_scope("an account is known platform-wide"):
-        user = User.objects.filter(pk=held.user.pk, is_active=True).first()
-    if user is None or (expires_at is not None and expires_at <= datetime.now(UTC)):
+        user = User.objects.filter(pk=user_id, is_active=True).first()
+        slug = Tenant.objects.values_list("slug", flat=True).get(pk=tenant_id)
+    if user is None or (credential.expires_at is not None and credential.expires_at <= datetime.now(UTC)):
         raise Unauthenticated(_REFUSED)
-    return _in_tenant(user, Asked(held.tenant.slug, "", held.ip), held.credential)
+    return _in_tenant(user, Asked(slug, "", ip), credential)
 
 
 def role_permissions(membership: Membership) -> frozenset[str]:
@@ -137,7 +138,9 @@ def _in_tenant(user: User, at: Asked, credential: Credential) -> Principal:
         if wanted is not None:
             membership = memberships.filter(tenant=wanted).first()
         else:
-            membership = memberships.filter(tenant__status=Tenant.Status.ACTIVE).order_by("-is_default", "pk").first()
+            membership = (
+                memberships.filter(tenant__status=Tenant.Status.ACTIVE).order_by("-is_default", "pk").first()
+            )
         if user.is_staff:
             tenant = wanted or Tenant.objects.get(slug=PLATFORM_SLUG)
             return Principal(user, tenant, "staff", STAFF, credential, at.ip)
@@ -153,7 +156,7 @@ def _in_tenant(user: User, at: Asked, credential: Credential) -> Principal:
 
 def _wanted_tenant(at: Asked) -> Tenant | None:
     if at.slug:
-        tenant = Tenant.objects.filter(slug=at.slug).first()
+        tenant = Tenant.objects.filter(slug=at.slug).first() if SLUG.regex.fullmatch(at.slug) else None
         if tenant is None:
             raise NotFound("No such tenant.", code="tenant_not_found")
         return tenant

@@ -1,10 +1,11 @@
-"""Whether a credential that was accepted earlier still holds: for connections that outlive their first request.
+"""Whether a credential that was accepted earlier still holds: for connections that outlive a request.
 
-`STATE` is cheap and asks for many at once: when what it answers for a holder changes, `renew` decides.
+`STATE` is cheap and asks for many at once; when what it answers for a holder changes, `renew` decides.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 
@@ -12,30 +13,38 @@ from django.conf import settings
 from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
 from django.utils.crypto import constant_time_compare
 
+from gateway.db.scope import platform_scope
 from gateway.errors import Unauthenticated
 from tenants import resolver
-from tenants.principal import Principal
+from tenants.models import User
+from tenants.principal import Credential, Principal
 
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """Who a long connection serves. Equal ones share a check. `session_key` is empty but for sessions."""
+    """Whom a long connection serves. Equal ones share a check. `session_key` is empty but for sessions."""
 
     tenant_id: int
     user_id: int
-    kind: str
-    credential_id: str
+    credential: Credential
     session_key: str = field(default="", repr=False)
 
 
-# Parameters: arrays of a holder's five fields. Rows: the holder's position from 1, and a text that changes
-# whenever anything that `renew` looks at does. Runs in the wide role.
+def holder_of(principal: Principal, session_key: str | None) -> Holder:
+    """`session_key` is of the request's session and counts for a session's principal only."""
+    assert principal.user is not None
+    own = session_key or "" if principal.credential.kind == "session" else ""
+    return Holder(principal.tenant.pk, principal.user.pk, principal.credential, own)
+
+
+# Rows: a holder's position, from 1, and a text that changes whenever what `renew` looks at does, but for a
+# token's end, which the holder knows. Runs in the wide role.
 STATE = """
-SELECT asked.n, concat_ws(
-    '|', tenant.status, account.is_active, account.is_staff, md5(account.password), member.is_active,
+SELECT asked.n, row(
+    tenant.status, account.is_active, account.is_staff, md5(account.password), member.is_active,
     role.slug, role.is_builtin, role.permissions, key.revoked_at, key.expires_at <= now(),
     key.permissions IS NULL, key.permissions, session.expire_date <= now(), md5(session.session_data)
-) AS state
+)::text AS state
 FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::text[])
     WITH ORDINALITY AS asked(tenant_id, user_id, kind, credential_id, session_key, n)
 LEFT JOIN tenants_tenant tenant ON tenant.id = asked.tenant_id
@@ -47,20 +56,31 @@ LEFT JOIN django_session session ON session.session_key = nullif(asked.session_k
 """
 
 
-def renew(held: Principal, session_key: str = "") -> Principal:
+def states(holders: Sequence[Holder]) -> tuple[list[int], list[int], list[str], list[str], list[str]]:
+    """The parameters of STATE."""
+    return (
+        [h.tenant_id for h in holders],
+        [h.user_id for h in holders],
+        [h.credential.kind for h in holders],
+        [h.credential.id for h in holders],
+        [h.session_key for h in holders],
+    )
+
+
+def renew(holder: Holder, ip: str | None = None) -> Principal:
     """The principal as of now. Raises Unauthenticated, Forbidden or NotFound where the credential ended."""
-    if held.credential.kind == "session":
-        _check_session(held, session_key)
-    return resolver.renewed(held)
+    if holder.credential.kind == "session":
+        _check_session(holder)
+    return resolver.renewed(holder.user_id, holder.tenant_id, holder.credential, ip)
 
 
-def _check_session(held: Principal, session_key: str) -> None:
+def _check_session(holder: Holder) -> None:
     """Signed out, expired, or signed in before the password changed: over."""
-    assert held.user is not None
-    session = import_module(settings.SESSION_ENGINE).SessionStore(session_key)
-    signed_in = session.get(SESSION_KEY) == str(held.user.pk)
-    held.user.refresh_from_db(fields=["password"])
-    if not signed_in or not constant_time_compare(
-        session.get(HASH_SESSION_KEY, ""), held.user.get_session_auth_hash()
-    ):
+    session = import_module(settings.SESSION_ENGINE).SessionStore(holder.session_key)
+    with platform_scope("an account is known platform-wide"):
+        user = User.objects.filter(pk=holder.user_id).first()
+    signed_in = user is not None and session.get(SESSION_KEY) == str(user.pk)
+    if user is None or not signed_in or not constant_time_compare(
+        session.get(HASH_SESSION_KEY, ""), user.get_session_auth_hash()
+    ):  # fmt: skip
         raise Unauthenticated("The session has ended.")
