@@ -14,7 +14,7 @@ app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 
 
-@signals.before_task_publish.connect
+@signals.before_task_publish.connect  # type: ignore[untyped-decorator]
 def send_request_id(headers: dict[str, Any] | None = None, **_: Any) -> None:
     from gateway.logs import request_id
 
@@ -22,7 +22,7 @@ def send_request_id(headers: dict[str, Any] | None = None, **_: Any) -> None:
         headers["gatehouse_request_id"] = request_id.get()
 
 
-@signals.task_prerun.connect
+@signals.task_prerun.connect  # type: ignore[untyped-decorator]
 def take_request_id(task: Any = None, **_: Any) -> None:
     from gateway.logs import request_id
 

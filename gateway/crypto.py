@@ -1,7 +1,7 @@
 """Secrets at rest: AES-256-GCM under a named key, so that keys can be rotated.
 
 A sealed value is `version (1 byte) | length of the key id (1) | key id | nonce (12) | ciphertext and tag`.
-GATEHOUSE_ENCRYPTION_KEYS holds `id:base64(32 bytes)` pairs, comma-separated: the first seals, all of them open.
+GATEHOUSE_ENCRYPTION_KEYS holds `id:base64(32 bytes)` pairs, comma-separated: the first seals, all open.
 TENANT_SECRET_PASSPHRASE, of the systems this one replaces, gives a further key by scrypt.
 """
 
@@ -36,7 +36,9 @@ def _keys() -> dict[str, bytes]:
         except binascii.Error:
             key = b""
         if not key_id or len(key_id) > 64 or len(key) != 32:
-            raise ImproperlyConfigured("GATEHOUSE_ENCRYPTION_KEYS must be id:base64-of-32-bytes, comma-separated")
+            raise ImproperlyConfigured(
+                "GATEHOUSE_ENCRYPTION_KEYS must be id:base64-of-32-bytes, comma-separated"
+            )
         keys[key_id] = key
     if passphrase := settings.TENANT_SECRET_PASSPHRASE:
         salt = b"gatehouse/tenant-secret-passphrase"

@@ -1,7 +1,7 @@
-"""Errors that the product means: what went wrong in words for the caller, a code for programs, a status for HTTP.
+"""Errors that the product means: what went wrong in words for the caller, a code for programs, a status.
 
-Services raise them; one handler renders each as RFC 9457 problem details (`gateway.api.exceptions`), pages and the
-admin show `detail`. Anything else that is raised is a defect and answers 500.
+Services raise them; one handler renders each as RFC 9457 problem details (`gateway.api.exceptions`), pages
+and the admin show `detail`. Anything else that is raised is a defect and answers 500.
 """
 
 from __future__ import annotations

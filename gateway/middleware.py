@@ -19,7 +19,10 @@ _POLICY = (
     "frame-ancestors 'none'; "
 )
 _STRICT = _POLICY + "script-src 'self'; style-src 'self'"
-_LENIENT = _POLICY + "script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; font-src 'self' data:"
+_LENIENT = (
+    _POLICY
+    + "script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; font-src 'self' data:"
+)
 
 
 def request_context(get_response: Handler) -> Handler:

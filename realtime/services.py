@@ -40,7 +40,7 @@ def publish(
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT publish_event(%s, %s, %s, %s, %s, %s)",
-            [tenant_id, type, channel, subject, Jsonb(data or {}), actor.label if actor else ""],
+            [tenant_id, type, channel, subject, Jsonb(data or {}), actor.label if actor else ""],  # type: ignore[list-item]
         )
         (event_id,) = cursor.fetchone()
     after_commit(ring, tenant_id)

@@ -14,11 +14,15 @@ from .models import User
 
 class AccountBackend(ModelBackend):
     def authenticate(
-        self, request: HttpRequest | None, username: str | None = None, password: str | None = None, **kwargs: Any
+        self,
+        request: HttpRequest | None,
+        username: str | None = None,
+        password: str | None = None,
+        **kwargs: Any,
     ) -> Any:
         with platform_scope("who signs in is not known yet"):
             return super().authenticate(request, username, password, **kwargs)
 
     def get_user(self, user_id: Any) -> User | None:
         with platform_scope("the session names an account, not yet a tenant"):
-            return super().get_user(user_id)  # type: ignore[return-value]
+            return super().get_user(user_id)

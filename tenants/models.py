@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from .principal import Principal
 
 PLATFORM_SLUG = "platform"
-SLUG = RegexValidator(r"^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$", "Lower-case letters, digits and hyphens, at most 63.")
+SLUG = RegexValidator(
+    r"^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$", "Lower-case letters, digits and hyphens, at most 63."
+)
 HOSTNAME = RegexValidator(
     r"^(?=.{1,253}$)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$",
     "A host name such as files.example.org, in lower case.",
@@ -117,7 +119,9 @@ class Membership(PublicId):
         ordering = ["user__username"]
         constraints = [
             models.UniqueConstraint(fields=["tenant", "user"], name="membership_once"),
-            models.UniqueConstraint(fields=["user"], condition=Q(is_default=True), name="membership_one_default"),
+            models.UniqueConstraint(
+                fields=["user"], condition=Q(is_default=True), name="membership_one_default"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -162,19 +166,13 @@ class Quota(models.Model):
     """A tenant's limits; unset means unlimited."""
 
     tenant = models.OneToOneField(Tenant, models.CASCADE, related_name="quota")
-    storage_bytes = models.BigIntegerField(null=True, blank=True)
-    buckets = models.IntegerField(null=True, blank=True)
-    access_keys = models.IntegerField(null=True, blank=True)
-    users = models.IntegerField(null=True, blank=True)
-    api_keys = models.IntegerField(null=True, blank=True)
+    storage_bytes = models.PositiveBigIntegerField(null=True, blank=True)
+    buckets = models.PositiveIntegerField(null=True, blank=True)
+    access_keys = models.PositiveIntegerField(null=True, blank=True)
+    users = models.PositiveIntegerField(null=True, blank=True)
+    api_keys = models.PositiveIntegerField(null=True, blank=True)
 
     objects = TenantQuerySet.as_manager()
-
-    class Meta:
-        constraints = [
-            models.CheckConstraint(condition=Q(**{f"{f}__gte": 0}) | Q(**{f"{f}__isnull": True}), name=f"quota_{f}_positive")
-            for f in ("storage_bytes", "buckets", "access_keys", "users", "api_keys")
-        ]
 
     def __str__(self) -> str:
         return f"Limits of {self.tenant}"

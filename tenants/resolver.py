@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -14,7 +15,7 @@ from rest_framework_simplejwt.tokens import AccessToken
 from gateway.db.scope import platform_scope
 from gateway.errors import Forbidden, NotFound, Unauthenticated
 
-from .models import PLATFORM_SLUG, SLUG, ApiKey, Domain, Membership, Tenant, User
+from .models import PLATFORM_SLUG, SLUG_FORM, ApiKey, Domain, Membership, Tenant, User
 from .permissions import BUILTIN_ROLES, PERMISSIONS, STAFF
 from .principal import Credential, Principal
 from .services import api_keys
@@ -156,7 +157,7 @@ def _in_tenant(user: User, at: Asked, credential: Credential) -> Principal:
 
 def _wanted_tenant(at: Asked) -> Tenant | None:
     if at.slug:
-        tenant = Tenant.objects.filter(slug=at.slug).first() if SLUG.regex.fullmatch(at.slug) else None
+        tenant = Tenant.objects.filter(slug=at.slug).first() if re.fullmatch(SLUG_FORM, at.slug) else None
         if tenant is None:
             raise NotFound("No such tenant.", code="tenant_not_found")
         return tenant

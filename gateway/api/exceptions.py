@@ -44,8 +44,10 @@ def problem(raised: Exception, context: dict[str, Any]) -> Response:
     """DRF's exception handler. What nobody meant is logged with its trace and told only in development."""
     error = _meant(raised)
     if error is None:
-        log.exception("unexpected error", exc_info=raised)
-        error = DomainError("Something went wrong here; the request id finds it in the log.", code="internal_error")
+        log.error("unexpected error", exc_info=raised)
+        error = DomainError(
+            "Something went wrong here; the request id finds it in the log.", code="internal_error"
+        )
         error.status, error.title = 500, "Internal server error"
         if settings.DEVELOPMENT:
             error.detail = "".join(traceback.format_exception_only(raised)).strip()

@@ -29,7 +29,9 @@ class HealthView(ApiView):
         """Whether the platform's components work."""
         found = components()
         ready = all(state == "ok" for state in found.values())
-        return Response({"status": "ok" if ready else "failing", "components": found}, status=200 if ready else 503)
+        return Response(
+            {"status": "ok" if ready else "failing", "components": found}, status=200 if ready else 503
+        )
 
 
 class NothingView(ApiView):

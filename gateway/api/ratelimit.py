@@ -18,7 +18,7 @@ Group = Literal["api", "auth"]
 def count(group: Group, request: HttpRequest, who: str, per_minute: int) -> None:
     """Count one request of `who`; 0 is no limit. Raises RateLimited with the seconds to wait.
 
-    Without Valkey nothing can be counted, and requests pass: an outage of the cache must not be one of the platform.
+    Without Valkey nothing can be counted, and requests pass: an outage of the cache is not one of the platform.
     """
     if not per_minute:
         return
@@ -28,4 +28,6 @@ def count(group: Group, request: HttpRequest, who: str, per_minute: int) -> None
         log.warning("rates are not counted: %s", e)
         return
     if usage and usage["should_limit"]:
-        raise RateLimited(f"More than {per_minute} requests a minute.", retry_after=max(1, usage["time_left"]))
+        raise RateLimited(
+            f"More than {per_minute} requests a minute.", retry_after=max(1, usage["time_left"])
+        )

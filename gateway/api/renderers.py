@@ -18,7 +18,10 @@ class EnvelopeRenderer(BaseRenderer):
     charset = None
 
     def render(
-        self, data: Any, accepted_media_type: str | None = None, renderer_context: Mapping[str, Any] | None = None
+        self,
+        data: Any,
+        accepted_media_type: str | None = None,
+        renderer_context: Mapping[str, Any] | None = None,
     ) -> bytes:
         response: Response = (renderer_context or {})["response"]
         if response.status_code == 204 or (data is None and response.status_code >= 400):

@@ -1,4 +1,4 @@
-"""The OpenAPI document: the envelope around answers, problem details beside them, and how callers authenticate."""
+"""The OpenAPI document: the envelope around answers, problem details beside them, how callers authenticate."""
 
 from __future__ import annotations
 
@@ -38,7 +38,11 @@ class PrincipalScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untype
         from django.conf import settings
 
         return [
-            {"type": "http", "scheme": "bearer", "description": "A JWT, or an API key `mcp_<prefix>_<secret>`"},
+            {
+                "type": "http",
+                "scheme": "bearer",
+                "description": "A JWT, or an API key `mcp_<prefix>_<secret>`",
+            },
             {"type": "apiKey", "in": "header", "name": "X-API-Key"},
             {"type": "apiKey", "in": "cookie", "name": settings.SESSION_COOKIE_NAME},
         ]

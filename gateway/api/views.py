@@ -19,7 +19,7 @@ from tenants.principal import Principal
 from . import ratelimit
 
 
-class ApiView(GenericAPIView):
+class ApiView(GenericAPIView[Any]):
     """A door to services: authenticates, counts the request, narrows the database to the caller's tenant.
 
     `permissions` names the one that a method needs; `public` lets anybody in; `limit` is which rate applies.

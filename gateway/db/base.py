@@ -1,8 +1,8 @@
 """Django's PostgreSQL engine, with the role and the tenant of `gateway.db.scope` set before any statement.
 
-The connection logs in as a role without rights of its own (`NOINHERIT`), which may become `<login>_app`, where
-row policies apply, or `<login>_wide`, which sees all tenants. What the server holds is remembered and sent again
-only when it differs; a rollback, also to a savepoint, reverts it there, so it is forgotten here.
+The connection logs in as a role without rights of its own (`NOINHERIT`), which may become `<login>_app`,
+where row policies apply, or `<login>_wide`, which sees all tenants. What the server holds is remembered and
+sent again only when it differs; a rollback, also to a savepoint, reverts it there, so it is forgotten here.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ class _Scoped(CursorWrapper):
 
     def _execute(self, sql: str, params: Any, *ignored: Any) -> Any:
         self.db.enter_scope()
-        return super()._execute(sql, params, *ignored)
+        return super()._execute(sql, params, *ignored)  # type: ignore[misc]
 
     def _executemany(self, sql: str, param_list: Any, *ignored: Any) -> Any:
         self.db.enter_scope()
-        return super()._executemany(sql, param_list, *ignored)
+        return super()._executemany(sql, param_list, *ignored)  # type: ignore[misc]
 
     def callproc(self, procname: str, params: Any = None, kparams: Any = None) -> Any:
         self.db.enter_scope()
@@ -52,13 +52,12 @@ class _ScopedDebug(CursorDebugWrapper, _Scoped):
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
-    """`as_owner` is for migrations alone: no role is taken, the login is the tables' owner."""
+    """Takes the scope's role, unless it logs in as somebody else: the tables' owner, for migrations."""
 
-    as_owner = False
     _sent: Scope | None = None
 
     def enter_scope(self) -> None:
-        if self.as_owner:
+        if self.settings_dict["USER"] != settings.DATABASE_LOGIN:
             return
         scope = current_scope()
         if scope == self._sent:
@@ -68,7 +67,9 @@ class DatabaseWrapper(base.DatabaseWrapper):
         tenant = "" if scope.tenant_id is None else str(scope.tenant_id)
         self._sent = None
         with self.wrap_database_errors, self.connection.cursor() as cursor:
-            cursor.execute("SELECT set_config('role', %s, false), set_config('app.tenant', %s, false)", [role, tenant])
+            cursor.execute(
+                "SELECT set_config('role', %s, false), set_config('app.tenant', %s, false)", [role, tenant]
+            )
         self._sent = scope
 
     def make_cursor(self, cursor: Any) -> CursorWrapper:
@@ -83,18 +84,22 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
     def _close(self) -> Any:
         self._sent = None
-        return super()._close()
+        return super()._close()  # type: ignore[misc]
 
     def _rollback(self) -> Any:
         self._sent = None
-        return super()._rollback()
+        return super()._rollback()  # type: ignore[misc]
 
     def _savepoint_rollback(self, sid: str) -> None:
+        self._sent = current_scope()  # a failed transaction takes no other statement first
+        super()._savepoint_rollback(sid)  # type: ignore[misc]
         self._sent = None
-        super()._savepoint_rollback(sid)
 
     def _commit(self) -> Any:
         # The server answers COMMIT of a failed transaction with a silent rollback.
-        if self.connection is not None and self.connection.info.transaction_status != TransactionStatus.INTRANS:
+        if (
+            self.connection is not None
+            and self.connection.info.transaction_status != TransactionStatus.INTRANS
+        ):
             self._sent = None
-        return super()._commit()
+        return super()._commit()  # type: ignore[misc]

@@ -26,8 +26,9 @@ END $$
 class TenantPolicy(Operation):
     """Rows of `model` are seen and written only by the tenant that `column` names; the wide role sees all.
 
-    `condition` replaces the comparison where a table has no such column. With `append_only`, nobody may UPDATE or
-    DELETE, the owner included. The owner has a policy of its own, since row security is forced on it too.
+    `condition` replaces the comparison where a table has no such column. With `append_only`, nobody may
+    UPDATE or DELETE, the owner included. The owner has a policy of its own, since row security is forced
+    on it too.
     """
 
     reduces_to_sql = True
@@ -53,7 +54,7 @@ class TenantPolicy(Operation):
         pass
 
     def _table(self, app_label: str, apps: Apps) -> str:
-        return apps.get_model(app_label, self.model)._meta.db_table
+        return str(apps.get_model(app_label, self.model)._meta.db_table)
 
     def database_forwards(
         self, app_label: str, schema_editor: BaseDatabaseSchemaEditor, from_state: Any, to_state: Any
@@ -96,8 +97,8 @@ class TenantPolicy(Operation):
 class SameTenant(Operation):
     """A foreign key of (tenant, `field`), so that a row cannot refer to another tenant's row.
 
-    Foreign key checks bypass row security; this one compares the tenant as well. The parent needs a unique
-    constraint on (tenant_id, id), which the operation makes where it is missing.
+    Foreign key checks bypass row security; this one compares the tenant as well. The parent's unique
+    (tenant_id, id) is made where it is missing.
     """
 
     reduces_to_sql = True
@@ -116,8 +117,8 @@ class SameTenant(Operation):
     def _names(self, app_label: str, apps: Apps) -> tuple[str, str, str, str]:
         model = apps.get_model(app_label, self.model)
         field = model._meta.get_field(self.field)
-        child, parent = model._meta.db_table, field.related_model._meta.db_table  # type: ignore[union-attr]
-        return child, parent, field.column, f"{child}_{self.field}_same_tenant"  # type: ignore[union-attr]
+        child, parent = model._meta.db_table, field.related_model._meta.db_table
+        return child, parent, field.column, f"{child}_{self.field}_same_tenant"
 
     def database_forwards(
         self, app_label: str, schema_editor: BaseDatabaseSchemaEditor, from_state: Any, to_state: Any
@@ -125,7 +126,9 @@ class SameTenant(Operation):
         child, parent, column, constraint = self._names(app_label, to_state.apps)
         quote = schema_editor.quote_name
         unique = quote(f"{parent}_tenant_id_key")
-        schema_editor.execute(f"CREATE UNIQUE INDEX IF NOT EXISTS {unique} ON {quote(parent)} (tenant_id, id)")
+        schema_editor.execute(
+            f"CREATE UNIQUE INDEX IF NOT EXISTS {unique} ON {quote(parent)} (tenant_id, id)"
+        )
         schema_editor.execute(
             f"ALTER TABLE {quote(child)} ADD CONSTRAINT {quote(constraint)} FOREIGN KEY (tenant_id, {quote(column)}) "
             f"REFERENCES {quote(parent)} (tenant_id, id) DEFERRABLE INITIALLY DEFERRED"

@@ -21,7 +21,7 @@ def login_role() -> str:
 
 @contextmanager
 def as_owner() -> Iterator[None]:
-    """Within the block the default connection is the owner's (DATABASE_OWNER_URL), which row policies let through.
+    """Within the block the default connection is the owner's (DATABASE_OWNER_URL), whom row policies let pass.
 
     Raises EnvError where no owner URL is set.
     """
@@ -33,7 +33,6 @@ def as_owner() -> Iterator[None]:
     connection.close()
     connection.close_pool()
     connection.settings_dict.update({k: owner[k] for k in ("USER", "PASSWORD", "HOST", "PORT")})
-    connection.as_owner = True
     try:
         yield
     finally:
@@ -41,4 +40,3 @@ def as_owner() -> Iterator[None]:
         connection.close_pool()
         connection.settings_dict.clear()
         connection.settings_dict.update(before)
-        connection.as_owner = False

@@ -11,8 +11,8 @@ from .owner import login_role
 def prepare_roles(*, truncate: bool = False) -> None:
     """Make `<login>_app` and `<login>_wide`, let the login become either, and grant both the tables' rows.
 
-    Runs as the owner and may run again. Neither role owns a table or can TRUNCATE (but in tests, `truncate`) or
-    bypass row security: each table's policies name them (`gateway.db.operations`).
+    Runs as the owner and may run again. Neither role owns a table, can TRUNCATE (but in tests, `truncate`)
+    or bypass row security: each table's policies name them (`gateway.db.operations`).
     """
     login = login_role()
     app, wide = f"{login}_app", f"{login}_wide"

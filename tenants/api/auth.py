@@ -13,9 +13,9 @@ from rest_framework.response import Response
 
 from gateway.api.auth import principal
 from gateway.api.views import ApiView
+from tenants import resolver
+from tenants.services import sessions
 
-from .. import resolver
-from ..services import sessions
 from . import serializers as s
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from rest_framework import serializers
 
-from ..models import ApiKey, AuditEntry, Domain, Membership, Quota, Role, Tenant
-from ..permissions import BUILTIN_ROLES
+from tenants.models import ApiKey, AuditEntry, Domain, Membership, Quota, Role, Tenant
+from tenants.permissions import BUILTIN_ROLES
 
 
 class LimitsSerializer(serializers.ModelSerializer[Quota]):
@@ -41,7 +41,7 @@ class DomainSerializer(serializers.ModelSerializer[Domain]):
     class Meta:
         model = Domain
         fields = ["id", "hostname", "created_at"]
-        extra_kwargs = {"hostname": {"validators": []}}
+        extra_kwargs: ClassVar[dict[str, Any]] = {"hostname": {"validators": []}}
 
 
 class UsageSerializer(serializers.Serializer[Any]):
@@ -96,13 +96,27 @@ class ApiKeySerializer(serializers.ModelSerializer[ApiKey]):
 
     class Meta:
         model = ApiKey
-        fields = ["id", "name", "prefix", "user", "permissions", "created_at", "expires_at", "last_used_at", "revoked_at"]
+        fields = [
+            "id",
+            "name",
+            "prefix",
+            "user",
+            "permissions",
+            "created_at",
+            "expires_at",
+            "last_used_at",
+            "revoked_at",
+        ]
 
 
 class CreateApiKeySerializer(serializers.Serializer[Any]):
     name = serializers.CharField(max_length=100)
     permissions = serializers.ListField(
-        child=serializers.CharField(max_length=64), required=False, allow_null=True, default=None, max_length=200
+        child=serializers.CharField(max_length=64),
+        required=False,
+        allow_null=True,
+        default=None,
+        max_length=200,
     )
     expires_at = serializers.DateTimeField(required=False, allow_null=True, default=None)
 
@@ -119,7 +133,18 @@ class AuditEntrySerializer(serializers.ModelSerializer[AuditEntry]):
 
     class Meta:
         model = AuditEntry
-        fields = ["id", "at", "actor", "credential", "ip", "request_id", "action", "target", "before", "after"]
+        fields = [
+            "id",
+            "at",
+            "actor",
+            "credential",
+            "ip",
+            "request_id",
+            "action",
+            "target",
+            "before",
+            "after",
+        ]
 
 
 class LoginSerializer(serializers.Serializer[Any]):

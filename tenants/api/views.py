@@ -15,9 +15,9 @@ from gateway.api.auth import principal
 from gateway.api.views import ApiView
 from gateway.db.scope import platform_scope, tenant_scope
 from gateway.errors import Invalid
+from tenants.models import ApiKey, AuditEntry, Domain, Membership, Role, Tenant
+from tenants.services import api_keys, tenants, users
 
-from ..models import ApiKey, AuditEntry, Domain, Membership, Role, Tenant
-from ..services import api_keys, tenants, users
 from . import serializers as s
 
 
@@ -50,7 +50,9 @@ class TenantView(ApiView):
     def patch(self, request: Request, public_id: UUID) -> Response:
         tenant = tenants.get_tenant(public_id, actor=principal(request))
         body = self.body(s.UpdateTenantSerializer)
-        return Response(s.TenantSerializer(tenants.update_tenant(tenant, **body, actor=principal(request))).data)
+        return Response(
+            s.TenantSerializer(tenants.update_tenant(tenant, **body, actor=principal(request))).data
+        )
 
 
 class TenantUsersView(ApiView):
@@ -88,7 +90,9 @@ class TenantDomainsView(ApiView):
     @extend_schema(request=s.DomainSerializer, responses={201: s.DomainSerializer})
     def post(self, request: Request, public_id: UUID) -> Response:
         tenant = tenants.get_tenant(public_id, actor=principal(request))
-        domain = tenants.add_domain(tenant, self.body(s.DomainSerializer)["hostname"], actor=principal(request))
+        domain = tenants.add_domain(
+            tenant, self.body(s.DomainSerializer)["hostname"], actor=principal(request)
+        )
         return Response(s.DomainSerializer(domain).data, status=201)
 
 
@@ -99,7 +103,9 @@ class TenantDomainView(ApiView):
     def delete(self, request: Request, public_id: UUID, domain_id: UUID) -> Response:
         tenant = tenants.get_tenant(public_id, actor=principal(request))
         with tenant_scope(tenant.pk):
-            domain = get_object_or_404(Domain.objects.select_related("tenant"), tenant=tenant, public_id=domain_id)
+            domain = get_object_or_404(
+                Domain.objects.select_related("tenant"), tenant=tenant, public_id=domain_id
+            )
         tenants.remove_domain(domain, actor=principal(request))
         return Response(status=204)
 
@@ -185,7 +191,12 @@ class ApiKeysView(ApiView):
     @extend_schema(request=s.CreateApiKeySerializer, responses={201: s.IssuedApiKeySerializer})
     def post(self, request: Request) -> Response:
         key, text = api_keys.issue_key(**self.body(s.CreateApiKeySerializer), actor=principal(request))
-        issued = {"id": key.public_id, "name": key.name, "api_key": text, "warning": "Keep it now: it is not shown again."}
+        issued = {
+            "id": key.public_id,
+            "name": key.name,
+            "api_key": text,
+            "warning": "Keep it now: it is not shown again.",
+        }
         return Response(issued, status=201)
 
 
@@ -201,7 +212,9 @@ class ApiKeyView(ApiView):
 
     @extend_schema(responses=s.ApiKeySerializer)
     def get(self, request: Request, public_id: UUID) -> Response:
-        return Response(s.ApiKeySerializer(get_object_or_404(visible_keys(request), public_id=public_id)).data)
+        return Response(
+            s.ApiKeySerializer(get_object_or_404(visible_keys(request), public_id=public_id)).data
+        )
 
     @extend_schema(responses={204: None})
     def delete(self, request: Request, public_id: UUID) -> Response:
@@ -236,7 +249,9 @@ class AuditView(ApiView):
             if value := asked.get(field):
                 rows = rows.filter(**{field: value})
         if action := asked.get("action"):
-            rows = rows.filter(action__startswith=action) if action.endswith(".") else rows.filter(action=action)
+            rows = (
+                rows.filter(action__startswith=action) if action.endswith(".") else rows.filter(action=action)
+            )
         for bound, lookup in (("since", "at__gte"), ("until", "at__lt")):
             if value := asked.get(bound):
                 rows = rows.filter(**{lookup: _moment(bound, value)})
@@ -249,5 +264,7 @@ def _moment(name: str, value: str) -> Any:
     except ValueError:
         moment = None
     if moment is None or moment.tzinfo is None:
-        raise Invalid(f"{name} is not a time with its zone (RFC 3339).", errors={name: ["Not a time with its zone."]})
+        raise Invalid(
+            f"{name} is not a time with its zone (RFC 3339).", errors={name: ["Not a time with its zone."]}
+        )
     return moment

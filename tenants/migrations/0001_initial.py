@@ -79,11 +79,11 @@ class Migration(migrations.Migration):
             name='Quota',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('storage_bytes', models.BigIntegerField(blank=True, null=True)),
-                ('buckets', models.IntegerField(blank=True, null=True)),
-                ('access_keys', models.IntegerField(blank=True, null=True)),
-                ('users', models.IntegerField(blank=True, null=True)),
-                ('api_keys', models.IntegerField(blank=True, null=True)),
+                ('storage_bytes', models.PositiveBigIntegerField(blank=True, null=True)),
+                ('buckets', models.PositiveIntegerField(blank=True, null=True)),
+                ('access_keys', models.PositiveIntegerField(blank=True, null=True)),
+                ('users', models.PositiveIntegerField(blank=True, null=True)),
+                ('api_keys', models.PositiveIntegerField(blank=True, null=True)),
                 ('tenant', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='quota', to='tenants.tenant')),
             ],
         ),
@@ -167,26 +167,6 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='role',
             constraint=models.UniqueConstraint(fields=('tenant', 'slug'), name='role_slug_in_tenant'),
-        ),
-        migrations.AddConstraint(
-            model_name='quota',
-            constraint=models.CheckConstraint(condition=models.Q(('storage_bytes__gte', 0), ('storage_bytes__isnull', True), _connector='OR'), name='quota_storage_bytes_positive'),
-        ),
-        migrations.AddConstraint(
-            model_name='quota',
-            constraint=models.CheckConstraint(condition=models.Q(('buckets__gte', 0), ('buckets__isnull', True), _connector='OR'), name='quota_buckets_positive'),
-        ),
-        migrations.AddConstraint(
-            model_name='quota',
-            constraint=models.CheckConstraint(condition=models.Q(('access_keys__gte', 0), ('access_keys__isnull', True), _connector='OR'), name='quota_access_keys_positive'),
-        ),
-        migrations.AddConstraint(
-            model_name='quota',
-            constraint=models.CheckConstraint(condition=models.Q(('users__gte', 0), ('users__isnull', True), _connector='OR'), name='quota_users_positive'),
-        ),
-        migrations.AddConstraint(
-            model_name='quota',
-            constraint=models.CheckConstraint(condition=models.Q(('api_keys__gte', 0), ('api_keys__isnull', True), _connector='OR'), name='quota_api_keys_positive'),
         ),
         migrations.AddConstraint(
             model_name='membership',

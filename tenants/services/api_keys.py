@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 import string
 from collections import OrderedDict
@@ -15,14 +16,15 @@ from django.utils import timezone
 
 from gateway import crypto
 from gateway.errors import Invalid
+from gateway.validation import validated
 from realtime import services as realtime
+from tenants.models import ApiKey, Membership
+from tenants.permissions import PERMISSIONS
+from tenants.principal import Principal
 
-from ..models import ApiKey, Membership
-from ..permissions import PERMISSIONS
-from ..principal import Principal
 from . import audit, quotas, snapshot
-from .tenants import validated
 
+_FORM = re.compile(r"mcp_(?P<prefix>[a-z0-9]{1,12})_(?P<secret>[A-Za-z0-9]{1,100})")
 _ALPHABET = string.ascii_letters + string.digits
 _HASHER = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
 USED_EVERY = timedelta(minutes=5)
@@ -41,9 +43,13 @@ def issue_key(
         raise Invalid("A key belongs to a user.")
     if permissions is not None:
         if unknown := sorted(set(permissions) - PERMISSIONS.keys()):
-            raise Invalid(f"Unknown permission {unknown[0]}.", errors={"permissions": [f"Unknown: {unknown[0]}"]})
+            raise Invalid(
+                f"Unknown permission {unknown[0]}.", errors={"permissions": [f"Unknown: {unknown[0]}"]}
+            )
         if beyond := sorted(set(permissions) - actor.permissions):
-            raise Invalid(f"You do not hold {beyond[0]}.", errors={"permissions": [f"Not yours to give: {beyond[0]}"]})
+            raise Invalid(
+                f"You do not hold {beyond[0]}.", errors={"permissions": [f"Not yours to give: {beyond[0]}"]}
+            )
     if expires_at is not None and expires_at <= timezone.now():
         raise Invalid("The expiry is in the past.", errors={"expires_at": ["In the past."]})
     if actor.credential.kind == "api_key" and permissions is None:
@@ -114,11 +120,11 @@ _verified = _Verified()
 
 def verify(text: str) -> tuple[ApiKey, Membership] | None:
     """The live key with that text and its owner's active membership. Call within platform_scope."""
-    parts = text.split("_", 2)
-    if len(parts) != 3 or parts[0] != "mcp" or not 1 <= len(parts[1]) <= 12 or not 1 <= len(parts[2]) <= 100:
+    form = _FORM.fullmatch(text)
+    if form is None:
         return None
-    found = live(parts[1])
-    if found is None or not _verified.matches(text, parts[2], found[0].secret_hash):
+    found = live(form["prefix"])
+    if found is None or not _verified.matches(text, form["secret"], found[0].secret_hash):
         return None
     key, now = found[0], timezone.now()
     if key.last_used_at is None or now - key.last_used_at > USED_EVERY:

@@ -7,9 +7,8 @@ from typing import Any
 from django.utils import timezone
 
 from gateway.logs import request_id
-
-from ..models import AuditEntry, Tenant
-from ..principal import Principal
+from tenants.models import AuditEntry, Tenant
+from tenants.principal import Principal
 
 
 def record(

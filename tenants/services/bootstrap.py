@@ -5,8 +5,8 @@ from __future__ import annotations
 from django.db import transaction
 
 from gateway.db.scope import platform_scope
+from tenants.models import PLATFORM_SLUG, Tenant, User
 
-from ..models import PLATFORM_SLUG, Tenant, User
 from .tenants import create_tenant
 from .users import create_user
 

@@ -7,9 +7,10 @@ from typing import Literal
 from django.db import models
 
 from gateway.errors import QuotaExceeded
+from gateway.validation import validated
+from tenants.models import Quota, Tenant
+from tenants.principal import Principal
 
-from ..models import Quota, Tenant
-from ..principal import Principal
 from . import audit, snapshot
 
 Limited = Literal["buckets", "access_keys", "users", "api_keys"]
@@ -18,7 +19,8 @@ LIMITS = ("storage_bytes", "buckets", "access_keys", "users", "api_keys")
 
 def lock(tenant_id: int) -> Quota:
     """The tenant's limits, held to the end of the transaction so that what counts against them cannot race."""
-    return Quota.objects.select_for_update().get(tenant_id=tenant_id)
+    quota: Quota = Quota.objects.select_for_update().get(tenant_id=tenant_id)
+    return quota
 
 
 def check(tenant_id: int, limit: Limited, existing: models.QuerySet[models.Model]) -> None:
@@ -34,8 +36,10 @@ def set_limits(tenant: Tenant, limits: dict[str, int | None], *, actor: Principa
     before = {name: getattr(quota, name) for name in limits}
     for name, value in limits.items():
         setattr(quota, name, value)
-    quota.full_clean(exclude=["tenant"])
+    validated(quota, exclude=("tenant",))
     quota.save(update_fields=list(limits))
-    audit.record(actor, "tenants.quota.update", target=tenant.slug, tenant=tenant, before=before, after=dict(limits))
+    audit.record(
+        actor, "tenants.quota.update", target=tenant.slug, tenant=tenant, before=before, after=dict(limits)
+    )
     snapshot.changed("tenants")
     return quota

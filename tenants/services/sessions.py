@@ -14,9 +14,8 @@ from rest_framework_simplejwt.tokens import AccessToken, RefreshToken
 
 from gateway.db.scope import platform_scope
 from gateway.errors import DomainError, Unauthenticated
-
-from .. import resolver
-from ..models import ApiKey, Membership, Tenant, User
+from tenants import resolver
+from tenants.models import ApiKey, Membership, Tenant, User
 
 
 def tokens(refresh: RefreshToken) -> dict[str, Any]:

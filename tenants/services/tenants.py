@@ -4,31 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.core.exceptions import ValidationError
-from django.db import IntegrityError, models, transaction
+from django.db import IntegrityError, transaction
 
 from gateway.db.scope import platform_scope, tenant_scope
-from gateway.errors import Conflict, DomainError, Forbidden, Invalid, NotFound
+from gateway.errors import Conflict, Forbidden, NotFound
+from gateway.validation import validated
 from realtime import services as realtime
+from tenants.models import PLATFORM_SLUG, Domain, Quota, Role, Tenant
+from tenants.permissions import BUILTIN_ROLES
+from tenants.principal import Principal
 
-from ..models import PLATFORM_SLUG, Domain, Quota, Role, Tenant
-from ..permissions import BUILTIN_ROLES
-from ..principal import Principal
 from . import audit, quotas, snapshot
-
-
-def validated(instance: models.Model, *, exclude: tuple[str, ...] = ()) -> None:
-    """Check an unsaved or changed row by its model's rules, uniqueness aside. Raises Invalid by field."""
-    try:
-        instance.full_clean(exclude=exclude, validate_unique=False, validate_constraints=False)
-    except ValidationError as e:
-        raise invalid(e) from None
-
-
-def invalid(e: ValidationError) -> DomainError:
-    errors = e.message_dict if hasattr(e, "error_dict") else {"non_field_errors": e.messages}
-    first = next(iter(errors.items()))
-    return Invalid(f"{first[0]}: {first[1][0]}", errors=errors)
 
 
 def create_tenant(name: str, slug: str, *, actor: Principal | None) -> Tenant:
@@ -51,7 +37,9 @@ def create_tenant(name: str, slug: str, *, actor: Principal | None) -> Tenant:
         )
         Quota.objects.create(tenant=tenant)
         if actor is not None:
-            audit.record(actor, "tenants.tenant.create", target=slug, tenant=tenant, after={"name": name, "slug": slug})
+            audit.record(
+                actor, "tenants.tenant.create", target=slug, tenant=tenant, after={"name": name, "slug": slug}
+            )
         snapshot.changed("tenants")
         realtime.publish(tenant.pk, "tenants.tenant.created", subject=slug, data={"name": name}, actor=actor)
     return tenant
@@ -76,7 +64,9 @@ def update_tenant(
         raise Forbidden("Only platform staff change a tenant's status and limits.", code="permission_missing")
     with platform_scope("staff change any tenant; the verb checked who asks"), transaction.atomic():
         tenant = Tenant.objects.select_for_update().get(pk=tenant.pk)
-        wanted = {k: v for k, v in (("name", name), ("status", status)) if v is not None and getattr(tenant, k) != v}
+        wanted = {
+            k: v for k, v in (("name", name), ("status", status)) if v is not None and getattr(tenant, k) != v
+        }
         if wanted.get("status") == Tenant.Status.SUSPENDED and tenant.slug == PLATFORM_SLUG:
             raise Conflict("The platform's own tenant cannot be suspended.")
         if limits:
@@ -113,7 +103,11 @@ def add_domain(tenant: Tenant, hostname: str, *, actor: Principal) -> Domain:
         except IntegrityError:
             raise Conflict(f"{domain.hostname} is taken.", errors={"hostname": ["Taken."]}) from None
         audit.record(
-            actor, "tenants.domain.create", target=domain.hostname, tenant=tenant, after={"hostname": domain.hostname}
+            actor,
+            "tenants.domain.create",
+            target=domain.hostname,
+            tenant=tenant,
+            after={"hostname": domain.hostname},
         )
         snapshot.changed("tenants")
         realtime.publish(tenant.pk, "tenants.domain.created", subject=domain.hostname, actor=actor)

@@ -10,12 +10,12 @@ from django.db import IntegrityError, transaction
 
 from gateway.db.scope import platform_scope, tenant_scope
 from gateway.errors import Conflict, Forbidden, Invalid, NotFound
+from gateway.validation import validated
 from realtime import services as realtime
+from tenants.models import Membership, Role, Tenant, User
+from tenants.principal import Principal
 
-from ..models import Membership, Role, Tenant, User
-from ..principal import Principal
 from . import audit, quotas, snapshot
-from .tenants import invalid, validated
 
 
 def create_user(
@@ -58,7 +58,7 @@ def create_user(
 
 
 def _role(tenant: Tenant, slug: str, actor: Principal | None) -> Role:
-    role = Role.objects.filter(tenant=tenant, slug=slug).first()
+    role: Role | None = Role.objects.filter(tenant=tenant, slug=slug).first()
     if role is None:
         raise Invalid(f"No role {slug} here.", errors={"role": ["Unknown role."]})
     if slug == "owner" and actor is not None and actor.role not in ("owner", "staff", "system"):
@@ -69,7 +69,7 @@ def _role(tenant: Tenant, slug: str, actor: Principal | None) -> Role:
 def get_membership(public_id: Any, *, actor: Principal) -> Membership:
     """The caller's tenant's member with that user id. Raises NotFound."""
     members = Membership.objects.visible_to(actor).select_related("user", "role", "tenant")
-    membership = members.filter(user__public_id=public_id).first()
+    membership: Membership | None = members.filter(user__public_id=public_id).first()
     if membership is None:
         raise NotFound("No such user.")
     return membership
@@ -141,7 +141,8 @@ def _set_active(membership: Membership, active: bool, actor: Principal) -> None:
 
 def _locked(membership: Membership) -> Membership:
     rows = Membership.objects.select_related("user", "role", "tenant")
-    return rows.select_for_update(of=("self",)).get(pk=membership.pk)
+    locked: Membership = rows.select_for_update(of=("self",)).get(pk=membership.pk)
+    return locked
 
 
 def _may_touch(membership: Membership, actor: Principal) -> None:

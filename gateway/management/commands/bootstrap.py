@@ -18,9 +18,13 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         if not settings.BOOTSTRAP_ADMIN_USERNAME or not settings.BOOTSTRAP_ADMIN_PASSWORD:
-            raise CommandError("Set BOOTSTRAP_ADMIN_USERNAME and BOOTSTRAP_ADMIN_PASSWORD: there is no default.")
+            raise CommandError(
+                "Set BOOTSTRAP_ADMIN_USERNAME and BOOTSTRAP_ADMIN_PASSWORD: there is no default."
+            )
         try:
-            made = bootstrap.ensure_platform(settings.BOOTSTRAP_ADMIN_USERNAME, settings.BOOTSTRAP_ADMIN_PASSWORD)
+            made = bootstrap.ensure_platform(
+                settings.BOOTSTRAP_ADMIN_USERNAME, settings.BOOTSTRAP_ADMIN_PASSWORD
+            )
             backends.ensure_default_backends()
         except DomainError as e:
             raise CommandError(f"First start: {e.detail}") from None

@@ -1,0 +1,66 @@
+"""What tests start from, made by the product's own verbs."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+from rest_framework.test import APIClient
+from rest_framework_simplejwt.tokens import RefreshToken
+
+from gateway.db.scope import platform_scope
+from tenants.models import Membership, Tenant, User
+from tenants.permissions import STAFF
+from tenants.principal import Credential, Principal
+from tenants.resolver import role_permissions
+from tenants.services import bootstrap, sessions
+from tenants.services.tenants import create_tenant
+from tenants.services.users import create_user
+
+PASSWORD = "Green-otters-sing-271828"
+_numbers = itertools.count(1)
+
+
+def staff() -> Principal:
+    """The platform's administrator, acting in the tenant `platform`."""
+    bootstrap.ensure_platform("root-of-all", PASSWORD)
+    with platform_scope("tests"):
+        user, tenant = User.objects.get(username="root-of-all"), Tenant.objects.get(slug="platform")
+    return Principal(user, tenant, "staff", STAFF, Credential("session"))
+
+
+def tenant(slug: str = "", **fields: Any) -> Tenant:
+    slug = slug or f"tenant-{next(_numbers)}"
+    return create_tenant(fields.pop("name", slug), slug, actor=staff())
+
+
+def member(of: Tenant, role: str = "admin", username: str = "") -> Principal:
+    """A new user of the tenant, as the principal that a signed-in session of theirs would be."""
+    username = username or f"{of.slug}-{role}-{next(_numbers)}"
+    membership = create_user(
+        of, username, email=f"{username}@example.org", password=PASSWORD, role=role, actor=staff()
+    )
+    return principal(membership)
+
+
+def principal(membership: Membership) -> Principal:
+    role = membership.role
+    return Principal(
+        membership.user, membership.tenant, role.slug, role_permissions(membership), Credential("session")
+    )
+
+
+def bearer(who: Principal) -> str:
+    """The Authorization header of a fresh JWT of `who`."""
+    assert who.user is not None
+    with platform_scope("tests"):
+        return "Bearer " + str(sessions.tokens(RefreshToken.for_user(who.user))["access"])
+
+
+def client(who: Principal | None = None, **headers: str) -> APIClient:
+    """An API client, with a JWT of `who` for their tenant."""
+    api = APIClient()
+    if who is not None:
+        headers = {"Authorization": bearer(who), "X-Tenant": who.tenant.slug} | headers
+    api.credentials(**{f"HTTP_{k.upper().replace('-', '_')}": v for k, v in headers.items()})
+    return api
