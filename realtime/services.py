@@ -12,13 +12,15 @@ from django.db import connection
 from psycopg.types.json import Jsonb
 
 from gateway.queue import after_commit
+from realtime.filters import CHANNELS
 
 if TYPE_CHECKING:
     from tenants.principal import Principal
 
 log = logging.getLogger(__name__)
 BELL = "gatehouse:bell"
-CHANNELS = ("files", "storage", "workspaces", "devices", "gateway", "tenants", "system")
+# CloudEvents asks that 64 KiB always pass; the table refuses more (events say what happened, not all about it).
+MOST_DATA = 64 << 10
 
 
 def publish(
@@ -48,13 +50,14 @@ def publish(
 
 
 @cache
-def _valkey() -> redis.Redis:
+def valkey() -> redis.Redis:
+    """The process's client, for short calls: a second at most."""
     return redis.Redis.from_url(settings.REDIS_URL, socket_timeout=1, socket_connect_timeout=1)
 
 
 def ring(tenant_id: int) -> None:
     """Tell readers that a tenant has news. A bell that is not heard costs a second: they also look by themselves."""
     try:
-        _valkey().publish(BELL, str(tenant_id))
+        valkey().publish(BELL, str(tenant_id))
     except redis.RedisError as e:
         log.warning("the bell was not rung: %s", e)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Self
 
-from django.contrib.auth.models import AbstractUser, UserManager
+from django.contrib.auth.models import AbstractUser
 from django.contrib.postgres.fields import ArrayField
 from django.core.validators import RegexValidator
 from django.db import models
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from .principal import Principal
 
 PLATFORM_SLUG = "platform"
-SLUG = RegexValidator(
-    r"^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$", "Lower-case letters, digits and hyphens, at most 63."
+SLUG_FORM = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+SLUG = RegexValidator(rf"^{SLUG_FORM}\Z", "Lower-case letters, digits and hyphens, at most 63."
 )
 HOSTNAME = RegexValidator(
     r"^(?=.{1,253}$)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$",
@@ -72,10 +72,6 @@ class Domain(PublicId):
 
 class User(AbstractUser, PublicId):
     """A person, known platform-wide. A tenant sees those who are its members (row policy by membership)."""
-
-    email = models.EmailField(blank=True)
-
-    objects = UserManager()
 
     class Meta:
         ordering = ["username"]

@@ -38,7 +38,7 @@ def asked(request: HttpRequest) -> Asked:
 
 
 def client_ip(request: HttpRequest) -> str | None:
-    """The caller's address as the edge saw it; the edge alone sets the header and takes it from trusted proxies only."""
+    """The caller's address as the edge saw it, which alone sets the header and heeds trusted proxies only."""
     given = request.headers.get("X-Forwarded-For", "").split(",")[0].strip() or request.META.get(
         "REMOTE_ADDR", ""
     )

@@ -32,7 +32,7 @@ class EnvelopeSchema(AutoSchema):
 
 class PrincipalScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
     target_class = "gateway.api.auth.PrincipalAuthentication"
-    name = ["bearer", "apiKey", "session"]  # type: ignore[assignment]
+    name = ["bearer", "apiKey", "session"]
 
     def get_security_definition(self, auto_schema: Any) -> list[dict[str, Any]]:
         from django.conf import settings

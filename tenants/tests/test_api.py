@@ -267,7 +267,7 @@ def test_a_weak_password_is_refused_with_the_reason() -> None:
     assert answer.status_code == 400 and answer.json()["errors"]["password"]
 
 
-def test_too_many_requests_are_told_when_to_come_again(settings) -> None:  # type: ignore[no-untyped-def]
+def test_too_many_requests_are_told_when_to_come_again(settings) -> None:
     settings.API_RATE_LIMIT = 3
     who = client(factories.member(factories.tenant()))
     statuses = [who.get(API + "auth/me").status_code for _ in range(5)]

@@ -19,6 +19,7 @@ def no_secrets(monkeypatch):
         monkeypatch.setenv(name, "")
         monkeypatch.delenv(name)
     monkeypatch.setenv("GATEHOUSE_ENV", "")
+    monkeypatch.delenv("GATEHOUSE_ENV")
 
 
 def test_made_at_the_first_start(tmp_path: Path):

@@ -6,14 +6,13 @@ import os
 import socket
 import subprocess
 import sys
-import time
 
 import pytest
 
 from gateway import env
-from gateway.supervisor import account, pythons
+from gateway.supervisor import account
 from gateway.supervisor.errors import Refusal
-from tests.supervisor.conftest import until
+from tests.supervisor.conftest import PYTHON, until
 
 
 def refused(done: subprocess.CompletedProcess[str]) -> str:
@@ -73,16 +72,9 @@ def test_a_home_in_use_names_the_process(gatehouse, home):
 def test_a_home_without_permission(gatehouse, home):
     """As the user that root drops to, or as ourselves where we are not root."""
     home.mkdir(mode=0o555)
-    command = [
-        sys.executable,
-        "-c",
-        "import sys; from gateway.supervisor.cli import main; sys.exit(main(['up']))",
-    ]
     who = account.choose(None)
-    if who.switch and not who.may_enter(pythons.Path(sys.executable)):
-        command[0] = str(pythons.choose(who).path)
     done = subprocess.run(
-        command,
+        [PYTHON, "-m", "gateway.supervisor", "up"],
         env={"PATH": os.environ["PATH"], "GATEHOUSE_HOME": str(home)},
         capture_output=True,
         text=True,
@@ -128,7 +120,7 @@ def test_half_of_an_outside_database(gatehouse):
 
 
 def test_an_old_python_is_told_so(tmp_path):
-    """The entry is read by the old interpreter itself, so it must be plain enough; here its version is feigned."""
+    """The old interpreter reads the entry itself, so that must be plain; here the version is feigned."""
     source = (env.PROJECT / "gateway" / "supervisor" / "__main__.py").read_text()
     feigned = "import sys\nsys.version_info = (3, 9, 2)\n" + source
     done = subprocess.run([sys.executable, "-c", feigned], capture_output=True, text=True, check=False)
@@ -177,5 +169,4 @@ def test_status_and_down_of_nothing(gatehouse, home):
 def free_ports() -> dict[str, str]:
     with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as two:
         ports = one.getsockname()[1], two.getsockname()[1]
-    time.sleep(0)
     return {"GATEHOUSE_HTTP_PORT": str(ports[0]), "GATEHOUSE_HTTPS_PORT": str(ports[1])}
