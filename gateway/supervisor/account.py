@@ -52,10 +52,17 @@ class Account:
         return {"user": self.uid, "group": self.gid, "extra_groups": []}
 
 
-def choose(remembered: str | None, say: Callable[[str], None] = lambda line: None) -> Account:
-    """The caller's own account, or for root a system user: the remembered one, `gatehouse`, or `nobody`."""
+def choose(
+    owner: int = 0, remembered: str | None = None, say: Callable[[str], None] = lambda line: None
+) -> Account:
+    """The caller's own account; for root the home's owner if that is another, else a system user.
+
+    That is the remembered one, `gatehouse` (made when it is missing) or `nobody`.
+    """
     if os.geteuid() != 0:
-        return Account(_own_name(), os.geteuid(), os.getegid(), switch=False)
+        return Account(_name(os.geteuid()), os.geteuid(), os.getegid(), switch=False)
+    if owner != 0:
+        return Account(_name(owner), owner, _group(owner), switch=True)
     for name in filter(None, (remembered, SYSTEM_USER)):
         found = _look_up(name)
         if found is not None:
@@ -84,8 +91,15 @@ def _look_up(name: str) -> Account | None:
     return None if entry.pw_uid == 0 else Account(name, entry.pw_uid, entry.pw_gid, switch=True)
 
 
-def _own_name() -> str:
+def _name(uid: int) -> str:
     try:
-        return pwd.getpwuid(os.geteuid()).pw_name
+        return pwd.getpwuid(uid).pw_name
     except KeyError:  # a container may run under a number that has no name
-        return str(os.geteuid())
+        return str(uid)
+
+
+def _group(uid: int) -> int:
+    try:
+        return pwd.getpwuid(uid).pw_gid
+    except KeyError:
+        return uid

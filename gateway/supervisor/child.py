@@ -67,22 +67,30 @@ class Child:
         return (telling or list(self.said) or ["it said nothing"])[-1].strip()
 
 
-def spawn(program: Program, account: Account, folder: Path, mark: str) -> subprocess.Popen[bytes]:
-    """Start the program in a session of its own as `account`; its output comes over one pipe.
+def die_with_parent(number: signal.Signals) -> Callable[[], None]:
+    """For `preexec_fn`: the kernel sends the process `number` when the parent (its thread that forks) dies.
 
-    The kernel signals it when the supervisor dies. That setting is lost when a process changes its user, so
-    it is made last, and a supervisor that died in between is noticed by the changed parent.
+    The setting is lost when a process changes its user; subprocess changes it before it calls this. A parent
+    that died in between is noticed by our having another one. Nothing outside Linux.
     """
-    supervisor = os.getpid()
-    for socket in program.sockets:
-        socket.unlink(missing_ok=True)
+    parent = os.getpid()
 
     def before_exec() -> None:
         if LIBC is not None:
-            LIBC.prctl(PR_SET_PDEATHSIG, int(program.stop_signal), 0, 0, 0)
-            if os.getppid() != supervisor:
+            LIBC.prctl(PR_SET_PDEATHSIG, int(number), 0, 0, 0)
+            if os.getppid() != parent:
                 os._exit(1)
 
+    return before_exec
+
+
+def spawn(program: Program, account: Account, folder: Path, mark: str) -> subprocess.Popen[bytes]:
+    """Start the program in a session of its own as `account`; its output comes over one pipe.
+
+    Raises OSError when it cannot be run.
+    """
+    for socket in program.sockets:
+        socket.unlink(missing_ok=True)
     process: subprocess.Popen[bytes] = subprocess.Popen(
         program.command,
         stdin=subprocess.DEVNULL if program.stdin is None else subprocess.PIPE,
@@ -91,7 +99,7 @@ def spawn(program: Program, account: Account, folder: Path, mark: str) -> subpro
         cwd=folder,
         env={**program.environment, MARK: mark},
         start_new_session=True,
-        preexec_fn=before_exec,
+        preexec_fn=die_with_parent(program.stop_signal),
         umask=0o027 if account.switch else -1,
         **account.popen_arguments(),  # type: ignore[call-overload]
     )

@@ -59,5 +59,5 @@ def _parser() -> argparse.ArgumentParser:
 
 def _install(options: argparse.Namespace) -> int:
     installed = install.Environment(VENV, ROOT / "requirements", print, strict=False)
-    installed.ensure(options.level, account.choose(None, print))
+    installed.ensure(options.level, account.choose(say=print))
     return 0

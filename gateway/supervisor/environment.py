@@ -50,11 +50,10 @@ def load(path: Path, defaults: Mapping[str, str]) -> None:
         values = env.parse_env_file(path)
     except env.EnvError as error:
         raise Refusal(f"{error}: correct the line, or remove the file to have a new one made") from error
-    wanted = {**defaults, **fresh_secrets()}
+    unset = {name: value for name, value in defaults.items() if not os.environ.get(name)}
+    unset |= {name: value for name, value in fresh_secrets().items() if not given(name)}
     missing = {
-        name: value
-        for name, value in wanted.items()
-        if name not in values and f"{name}_FILE" not in values and not given(name)
+        name: value for name, value in unset.items() if not (values.get(name) or values.get(f"{name}_FILE"))
     }
     if missing:
         try:

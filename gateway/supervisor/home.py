@@ -22,8 +22,8 @@ FOLDERS = ("run", "postgres", "valkey", "caddy", "blobs")
 class Home:
     """An opened home: folders exist and belong to `account`; `memory` is what survives a restart.
 
-    The home itself stays with whoever starts the platform, the folders inside belong to the account it
-    runs as: a broken-in process cannot swap the files that root reads at the next start.
+    As root, the home stays root's and the folders inside belong to the account; that may add files of its own
+    to the home (`ca.crt`), but the sticky bit keeps a broken-in process from swapping those root reads again.
     """
 
     def __init__(self, path: Path, say: Callable[[str], None] = lambda line: None) -> None:
@@ -31,7 +31,10 @@ class Home:
         try:
             _make(path)
             self.memory: dict[str, Any] = self._recall()
-            self.account: Account = accounts.choose(self.memory.get("account"), say)
+            self.account: Account = accounts.choose(path.stat().st_uid, self.memory.get("account"), say)
+            if self.account.switch and path.stat().st_uid == 0:
+                os.chown(path, 0, self.account.gid)
+                path.chmod(0o1775)
             for name in FOLDERS:
                 folder = path / name
                 folder.mkdir(mode=0o700, exist_ok=True)
@@ -63,7 +66,8 @@ class Home:
     def locked(self) -> Iterator[None]:
         """Hold the home for this process; a second instance is refused with the first one's process id."""
         try:
-            handle = os.open(self.path / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+            handle = os.open(self.path / LOCK, flags, 0o644)
         except OSError as error:
             raise Refusal(explain(error, self.path)) from error
         try:
@@ -116,7 +120,8 @@ def write_private(path: Path, text: str) -> None:
     """Replace a file that only its owner may read, at once or not at all."""
     fresh = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        fresh.unlink(missing_ok=True)
+        handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         with os.fdopen(handle, "w") as file:
             file.write(text)
         os.replace(fresh, path)

@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -14,6 +15,7 @@ from pathlib import Path
 
 from gateway.supervisor import pythons
 from gateway.supervisor.account import Account
+from gateway.supervisor.child import die_with_parent
 from gateway.supervisor.errors import Refusal
 from gateway.supervisor.home import explain
 
@@ -134,6 +136,7 @@ class Environment:
             text=True,
             errors="replace",
             env=environment,
+            preexec_fn=die_with_parent(signal.SIGTERM),
         ) as process:
             for line in process.stdout or ():
                 said = [*said[-SAID_LINES:], line.rstrip()]

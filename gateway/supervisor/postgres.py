@@ -1,6 +1,7 @@
 """The embedded PostgreSQL: makes the cluster with its roles, says how to run it and whether it answers."""
 
 import shutil
+import signal
 import socket
 import struct
 import subprocess
@@ -8,6 +9,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from gateway.supervisor.child import die_with_parent
 from gateway.supervisor.errors import Refusal
 from gateway.supervisor.home import Home, explain
 from gateway.supervisor.ports import LOOPBACK
@@ -119,6 +121,7 @@ class Postgres:
             stderr=subprocess.STDOUT,
             check=False,
             cwd=self.data.parent,
+            preexec_fn=die_with_parent(signal.SIGTERM),
             **self.home.account.popen_arguments(),  # type: ignore[call-overload]
         )
         failed = [

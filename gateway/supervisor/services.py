@@ -71,11 +71,10 @@ def run(path: Path, command: list[str], *, durable: bool, venv: Path) -> int:
     with ExitStack() as stack:
         stack.enter_context(home.locked())
         postgres, valkey = embedded(home, venv, durable=durable)
-        postgres.prepare()
         log = stack.enter_context((home.path / "services.log").open("w"))
-        console = Console(log)
-        supervisor = Supervisor(home.account, home.path, str(home.path), console.line)
-        stack.enter_context(supervisor)
+        supervisor = Supervisor(home.account, home.path, str(home.path), Console(log).line)
+        stack.enter_context(supervisor)  # from here on a signal is heard when the step under way is done
+        postgres.prepare()
         supervisor.add(*programs(postgres, valkey))
         try:
             if not supervisor.wait_ready(START_LIMIT_SECONDS):

@@ -4,9 +4,11 @@ import hashlib
 import json
 import os
 import secrets
+import signal
 import time
 from contextlib import ExitStack
 from pathlib import Path
+from types import FrameType
 
 from gateway import env
 from gateway.supervisor import configuration, ports, probes, processes, services
@@ -29,6 +31,8 @@ STATUS = "status.json"
 def run(root: Path) -> int:
     """Install, prepare, start and watch until a signal asks to stop; 0 after an orderly end."""
     os.umask(0o022)  # what is installed must be readable to the account that runs it
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)  # until the supervisor takes over
     console = Console()
     home = Home(configuration.home_path(root), console.say)
     _check_paths(root, home)
@@ -36,6 +40,7 @@ def run(root: Path) -> int:
         stack.enter_context(home.locked())
         settings = configuration.load(root)
         _check_ports(settings)
+        _check_database()
         installed = Environment(root / ".venv", root / "requirements", console.say)
         installed.ensure("base", home.account)
         supervisor = stack.enter_context(Supervisor(home.account, root, str(home.path), console.line))
@@ -43,6 +48,10 @@ def run(root: Path) -> int:
         console.say("stopping")
     console.say("stopped")
     return 0
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
 
 
 class _Start:
@@ -89,14 +98,9 @@ class _Start:
 
     def _start_services(self) -> tuple[dict[str, str], tuple[str, ...]]:
         """Start the services that are not given from outside; the URLs of those, and their names."""
-        own_database = not environments.given("DATABASE_URL")
-        if own_database == environments.given("DATABASE_OWNER_URL"):
-            raise Refusal(
-                "set both DATABASE_URL (the application's login) and DATABASE_OWNER_URL (the owner of the "
-                "tables, for migrations), or neither to have a PostgreSQL started here"
-            )
         postgres, valkey = services.embedded(self._home, self._venv, durable=True)
         urls: dict[str, str] = {}
+        own_database = not environments.given("DATABASE_URL")
         if own_database:
             postgres.prepare()
             urls |= {"DATABASE_URL": postgres.url(LOGIN), "DATABASE_OWNER_URL": postgres.url(OWNER)}
@@ -142,6 +146,12 @@ class _Start:
         return password if made in setup.said else None
 
     def _start_processes(self, environment: dict[str, str], embedded: tuple[str, ...]) -> None:
+        edge = Program("edge", [str(self._python), "-m", "gateway.edge"], lambda: True, environment)
+        written = self._supervisor.run_once(edge)
+        if written.code:
+            raise Refusal(f"the edge could not be configured: {written.why()}")
+        if self._stopping():
+            return
         caddy = Binaries(self._venv).caddy(self._home.account, self._home.path)
         place = processes.Place(self._python, caddy, self._home.path, environment, embedded)
         self._supervisor.add(*processes.platform(place))
@@ -180,6 +190,14 @@ def _check_ports(settings: Configuration) -> None:
         problem = ports.problem(port)
         if problem:
             raise Refusal(f"port {port} {problem}: set {name} to another one")
+
+
+def _check_database() -> None:
+    if environments.given("DATABASE_URL") != environments.given("DATABASE_OWNER_URL"):
+        raise Refusal(
+            "set both DATABASE_URL (the application's login) and DATABASE_OWNER_URL (the owner of the "
+            "tables, for migrations), or neither to have a PostgreSQL started here"
+        )
 
 
 def _fingerprint(root: Path) -> str:

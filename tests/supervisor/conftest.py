@@ -24,7 +24,7 @@ from gateway.supervisor import account, pythons, sessions
 
 STANDIN = Path(__file__).with_name("standin.py")
 # Children run as the account that root drops to, so on an interpreter which that may enter.
-PYTHON = str(pythons.choose(account.choose(None)).path)
+PYTHON = str(pythons.choose(account.choose()).path)
 SLEEP = [PYTHON, "-c", "import time; time.sleep(300)"]
 
 

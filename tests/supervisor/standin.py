@@ -29,7 +29,7 @@ def main() -> int:
         for one in json.loads(sys.argv[2])
     ]
     try:
-        with Supervisor(account.choose(None), Path("/"), sys.argv[1], console.line) as supervisor:
+        with Supervisor(account.choose(), Path("/"), sys.argv[1], console.line) as supervisor:
             supervisor.add(*programs)
             supervisor.wait_ready(10)
             console.say("up")

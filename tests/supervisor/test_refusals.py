@@ -72,7 +72,7 @@ def test_a_home_in_use_names_the_process(gatehouse, home):
 def test_a_home_without_permission(gatehouse, home):
     """As the user that root drops to, or as ourselves where we are not root."""
     home.mkdir(mode=0o555)
-    who = account.choose(None)
+    who = account.choose()
     done = subprocess.run(
         [PYTHON, "-m", "gateway.supervisor", "up"],
         env={"PATH": os.environ["PATH"], "GATEHOUSE_HOME": str(home)},
