@@ -65,6 +65,8 @@ INSTALLED_APPS = [
     "tenants.apps.TenantsConfig",
     "storage.apps.StorageConfig",
     "realtime.apps.RealtimeConfig",
+    "workspaces.apps.WorkspacesConfig",
+    "devices.apps.DevicesConfig",
 ]
 
 MIDDLEWARE = [
@@ -107,7 +109,9 @@ DATABASE_OWNER_URL = env.secret("DATABASE_OWNER_URL")
 DATABASES: dict[str, dict[str, Any]] = {
     "default": {
         "ENGINE": "gateway.db",
-        **env.database(env.secret("DATABASE_URL", "postgresql://gatehouse@127.0.0.1/gatehouse"), "DATABASE_URL"),
+        **env.database(
+            env.secret("DATABASE_URL", "postgresql://gatehouse@127.0.0.1/gatehouse"), "DATABASE_URL"
+        ),
         "CONN_MAX_AGE": 300,
         "CONN_HEALTH_CHECKS": True,
         "OPTIONS": {"connect_timeout": 10, "application_name": "gatehouse"},
@@ -129,7 +133,11 @@ CACHES = {
 
 CELERY_BROKER_URL = REDIS_URL
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
-CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 3600, "socket_timeout": 10, "socket_connect_timeout": 5}
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "visibility_timeout": 3600,
+    "socket_timeout": 10,
+    "socket_connect_timeout": 5,
+}
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_TIME_LIMIT = 3600
@@ -225,6 +233,16 @@ STATIC_ROOT = BASE_DIR / "staticfiles"
 WHITENOISE_USE_FINDERS = DEVELOPMENT
 WHITENOISE_AUTOREFRESH = False
 WHITENOISE_MAX_AGE = 3600
+
+# Streams (docs/realtime.md): connections a process takes, in all and of one tenant; connects per minute and user;
+# what a reader may leave waiting, and how long one send to it may block, before it is cut off.
+REALTIME_CONNECTIONS = env.integer("REALTIME_CONNECTIONS", 8000, least=1)
+REALTIME_TENANT_CONNECTIONS = env.integer("REALTIME_TENANT_CONNECTIONS", 2000, least=1)
+REALTIME_RATE_LIMIT = env.integer("REALTIME_RATE_LIMIT", 1000)
+REALTIME_QUEUE_EVENTS = env.integer("REALTIME_QUEUE_EVENTS", 1000, least=1)
+REALTIME_QUEUE_BYTES = env.size("REALTIME_QUEUE_BYTES", 1 << 20)
+REALTIME_SEND_SECONDS = env.integer("REALTIME_SEND_SECONDS", 20, least=1)
+REALTIME_HEARTBEAT_SECONDS = env.integer("REALTIME_HEARTBEAT_SECONDS", 15, least=1)
 
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
