@@ -1,0 +1,51 @@
+"""Wrong settings stop the platform, each with its id."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from gateway.checks import strong_secrets
+
+STRONG = "kJ8#mQ2$vN5^xR7&zT1*bW4(cY6)dF9!gH3@"
+
+
+@pytest.fixture
+def production(settings) -> Any:
+    settings.DEVELOPMENT, settings.DEBUG, settings.GATEHOUSE_ENV = False, False, "production"
+    settings.SECRET_KEY, settings.INTROSPECT_SECRET = STRONG, ""
+    settings.ENCRYPTION_KEYS = "a:AAAA"
+    settings.SIMPLE_JWT = {**settings.SIMPLE_JWT, "SIGNING_KEY": STRONG}
+    return settings
+
+
+def ids() -> list[str | None]:
+    return [message.id for message in strong_secrets(None)]
+
+
+def test_strong_settings_pass(production: Any) -> None:
+    assert ids() == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "found"),
+    [
+        ("GATEHOUSE_ENV", "staging", "gateway.E001"),
+        ("SECRET_KEY", "changeme", "gateway.E002"),
+        ("SECRET_KEY", "a" * 50, "gateway.E002"),
+        ("SECRET_KEY", "django-insecure-" + STRONG, "gateway.E002"),
+        ("SIMPLE_JWT", {"SIGNING_KEY": "secret"}, "gateway.E003"),
+        ("ENCRYPTION_KEYS", "", "gateway.E004"),
+        ("INTROSPECT_SECRET", "short", "gateway.E005"),
+        ("DEBUG", True, "gateway.E006"),
+    ],
+)
+def test_each_weak_setting_has_its_id(production: Any, name: str, value: Any, found: str) -> None:
+    setattr(production, name, value)
+    assert ids() == [found]
+
+
+def test_development_may_be_weak(production: Any) -> None:
+    production.DEVELOPMENT, production.SECRET_KEY = True, "x"
+    assert ids() == []
