@@ -25,7 +25,7 @@ MOST_DATA = 64 << 10
 
 def publish(
     tenant_id: int,
-    type: str,
+    kind: str,
     *,
     subject: str = "",
     data: dict[str, object] | None = None,
@@ -36,13 +36,13 @@ def publish(
     Call it last: it takes the tenant's lock until the commit, so that ids follow the order of commits and a reader
     that goes by ids skips none. Raises ValueError for a type outside the channels.
     """
-    channel, _, rest = type.partition(".")
+    channel, _, rest = kind.partition(".")
     if channel not in CHANNELS or rest.count(".") != 1:
-        raise ValueError(f"not an event type: {type}")
+        raise ValueError(f"not an event type: {kind}")
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT publish_event(%s, %s, %s, %s, %s, %s)",
-            [tenant_id, type, channel, subject, Jsonb(data or {}), actor.label if actor else ""],  # type: ignore[list-item]
+            [tenant_id, kind, channel, subject, Jsonb(data or {}), actor.label if actor else ""],  # type: ignore[list-item]
         )
         (event_id,) = cursor.fetchone()
     after_commit(ring, tenant_id)

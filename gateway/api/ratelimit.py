@@ -12,7 +12,7 @@ from redis.exceptions import RedisError
 from gateway.errors import RateLimited
 
 log = logging.getLogger(__name__)
-Group = Literal["api", "auth"]
+Group = Literal["api", "auth", "stream"]
 
 
 def count(group: Group, request: HttpRequest, who: str, per_minute: int) -> None:

@@ -1,0 +1,24 @@
+"""The ASGI application of the `live` process: event streams and WebSockets; Django serves everything else.
+
+`uvicorn gateway.asgi:application --uds <home>/run/live.sock`; daphne serves it under `manage.py runserver`.
+"""
+
+import os
+
+from channels.routing import ProtocolTypeRouter, URLRouter
+from django.core.asgi import get_asgi_application
+from django.urls import re_path
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gateway.settings")
+pages = get_asgi_application()  # sets Django up, which what follows needs
+
+from realtime import routing  # noqa: E402
+from realtime.lifespan import lifespan  # noqa: E402
+
+application = ProtocolTypeRouter(
+    {
+        "http": URLRouter([*routing.http, re_path(r"", pages)]),
+        "websocket": routing.websocket,
+        "lifespan": lifespan,
+    }
+)
