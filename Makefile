@@ -15,7 +15,7 @@ TEST_HOME = var/test
 SERVICES = $(VENV)/python -m gateway.supervisor services --home $(TEST_HOME) --
 ARGS =
 
-.PHONY: help up down status reset demo run test test-long check format bench openapi lock python test-env lint-env
+.PHONY: help up down status reset secrets demo run test test-long check format bench openapi lock python test-env lint-env
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,6 +31,9 @@ status: python ## What runs, and what /health says
 
 reset: python ## Delete this home's database and files (asks first; YES=1 answers)
 	@YES='$(YES)' exec $(SUPERVISOR) reset
+
+secrets: python ## Make the files in secrets/ that docker-compose.yml mounts
+	@exec $(SUPERVISOR) secrets
 
 demo: test-env ## A tenant, a bucket, files in and out with the AWS CLI, against the running platform
 	@exec $(SUPERVISOR) run -- $(VENV)/python gateway/demo.py

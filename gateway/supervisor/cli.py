@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from gateway.supervisor import account, control, install, services, up
+from gateway.supervisor import account, container, control, install, services, up
 from gateway.supervisor.errors import Refusal
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -54,6 +54,18 @@ def _parser() -> argparse.ArgumentParser:
     beside.set_defaults(
         run=lambda options: services.run(options.home, options.command, durable=options.durable, venv=VENV)
     )
+
+    single = commands.add_parser("process", help="become one process of the platform (in a container)")
+    single.add_argument("name")
+    single.set_defaults(run=lambda options: container.process(ROOT, options.name))
+
+    asking = commands.add_parser("healthy", help="whether that process accepts connections")
+    asking.add_argument("name")
+    asking.set_defaults(run=lambda options: container.healthy(ROOT, options.name))
+
+    making = commands.add_parser("secrets", help="make the secret files that docker-compose.yml mounts")
+    making.add_argument("folder", type=Path, nargs="?", default=ROOT / "secrets")
+    making.set_defaults(run=lambda options: container.write_secrets(options.folder))
     return parser
 
 
