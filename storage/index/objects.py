@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 from uuid import UUID, uuid4
 
@@ -43,7 +43,7 @@ FROM tenants_quota q LEFT JOIN storage_usage u USING (tenant_id) WHERE q.tenant_
 class Bell(Protocol):
     """The decision context's `redis`: rung after a commit, never waited for."""
 
-    async def publish(self, channel: str, message: Any) -> Any: ...
+    def publish(self, channel: str, message: Any) -> Awaitable[Any]: ...
 
 
 class ObjectIndex:

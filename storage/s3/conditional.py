@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
+from storage.index.types import Expected
 from storage.s3.errors import S3Error
 
 
@@ -34,6 +35,23 @@ def range_holds(headers: Mapping[str, str], etag: str, last_modified: datetime) 
     if (moment := _date(condition)) is not None:
         return moment == last_modified.replace(microsecond=0)
     return condition.strip().strip('"') == etag
+
+
+def expectation(sent: Mapping[str, str]) -> Expected | None:
+    """A write's condition. S3 knows `If-None-Match: *` and `If-Match` with one tag."""
+    absent, match = sent.get("if-none-match"), sent.get("if-match")
+    if absent is None and match is None:
+        return None
+    if absent is not None and match is not None:
+        raise S3Error("NotImplemented", "If-Match and If-None-Match together are not implemented.")
+    if absent is not None:
+        if absent.strip() != "*":
+            raise S3Error("NotImplemented", "A write accepts If-None-Match only with *.")
+        return Expected(absent=True)
+    tag = (match or "").strip().strip('"')
+    if not tag or tag == "*" or "," in tag:
+        raise S3Error("NotImplemented", "A write accepts If-Match only with one entity tag.")
+    return Expected(etag=tag)
 
 
 def _names(condition: str, etag: str) -> bool:

@@ -27,6 +27,7 @@ CODES: Final[Mapping[str, tuple[int, str]]] = {
         400,
         "You did not provide the number of bytes specified by the Content-Length HTTP header.",
     ),
+    "InsufficientStorage": (507, "The store has no room for this object."),
     "InternalError": (500, "We encountered an internal error. Please try again."),
     "InvalidAccessKeyId": (403, "The AWS access key Id you provided does not exist in our records."),
     "InvalidArgument": (400, "Invalid argument."),

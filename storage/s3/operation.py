@@ -118,15 +118,18 @@ class Target(NamedTuple):
     key: str
 
 
-def is_ours(host: str, raw_path: str, domain: str) -> bool:
-    """Whether the request is for the S3 front: its domain, a bucket's subdomain, or the prefix anywhere."""
-    if host == domain or host.endswith("." + domain):
-        return True
+def in_domain(host: str, domain: str) -> bool:
+    """Whether a host is S3's own: the domain, or a bucket's subdomain."""
+    return host == domain or host.endswith("." + domain)
+
+
+def has_prefix(raw_path: str) -> bool:
+    """Whether a path on any other host is for S3."""
     return raw_path.startswith(PREFIX) and raw_path[len(PREFIX) :][:1] in ("", "/")
 
 
 def locate(host: str, raw_path: str, domain: str) -> Target:
-    """Bucket and key of a request that `is_ours`. Raises InvalidURI or KeyTooLongError."""
+    """Bucket and key of a request for S3. Raises InvalidURI or KeyTooLongError."""
     if host == domain:
         bucket, _, raw_key = raw_path[1:].partition("/")
     elif host.endswith("." + domain):

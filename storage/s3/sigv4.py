@@ -37,7 +37,7 @@ _TIMESTAMP: Final = re.compile(r"(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z\Z", re.
 _SIGNED_NAME: Final = re.compile(r"[a-z0-9!#$%&'*+.^_`|~-]+\Z")
 _PLAIN_QUERY: Final = re.compile(r"[A-Za-z0-9._~=&-]*\Z")
 _HEADER_CLAIM: Final = frozenset({"Credential", "SignedHeaders", "Signature"})
-_QUERY_CLAIM: Final = frozenset(
+QUERY_CLAIM: Final = frozenset(
     {
         "X-Amz-Algorithm",
         "X-Amz-Credential",
@@ -170,7 +170,7 @@ def _reencode(text: str) -> str:
 
 
 def _is_presigned(raw_query: str) -> bool:
-    return any(field.partition("=")[0] in _QUERY_CLAIM for field in raw_query.split("&"))
+    return any(field.partition("=")[0] in QUERY_CLAIM for field in raw_query.split("&"))
 
 
 def _from_header(headers: Mapping[str, str], authorization: str, now: datetime) -> Claim:
@@ -200,14 +200,14 @@ def _from_query(headers: Mapping[str, str], raw_query: str, now: datetime) -> Cl
     payload_hash = None
     for field in raw_query.split("&"):
         name, _, value = field.partition("=")
-        if name not in _QUERY_CLAIM and name != "X-Amz-Content-Sha256":
+        if name not in QUERY_CLAIM and name != "X-Amz-Content-Sha256":
             continue
         if name in fields:
             raise S3Error(code, f"Query-string authentication allows {name} only once")
         fields[name] = unquote_to_bytes(value).decode("utf-8", "replace")
     if fields.get("X-Amz-Algorithm") != ALGORITHM:
         raise S3Error(code, f"X-Amz-Algorithm only supports {ALGORITHM}")
-    missing = _QUERY_CLAIM - fields.keys()
+    missing = QUERY_CLAIM - fields.keys()
     if missing:
         raise S3Error(code, f"Query-string authentication version 4 requires the {min(missing)} parameter")
     payload_hash = fields.get("X-Amz-Content-Sha256")

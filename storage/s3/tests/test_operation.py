@@ -3,7 +3,16 @@
 import pytest
 
 from storage.s3.errors import CODES, S3Error, document
-from storage.s3.operation import PERMISSIONS, Operation, Target, classify, is_ours, locate, parse_query
+from storage.s3.operation import (
+    PERMISSIONS,
+    Operation,
+    Target,
+    classify,
+    has_prefix,
+    in_domain,
+    locate,
+    parse_query,
+)
 
 DOMAIN = "s3.localhost"
 
@@ -37,7 +46,7 @@ DOMAIN = "s3.localhost"
     ],
 )
 def test_where_a_request_points(host: str, path: str, bucket: str, key: str) -> None:
-    assert is_ours(host, path, DOMAIN)
+    assert in_domain(host, DOMAIN) or has_prefix(path)
     assert locate(host, path, DOMAIN) == Target(bucket, key)
 
 
@@ -45,7 +54,8 @@ def test_where_a_request_points(host: str, path: str, bucket: str, key: str) -> 
     ("host", "path"), [("h", "/"), ("h", "/s3x"), ("h", "/x/s3/"), ("xs3.localhost", "/")]
 )
 def test_what_is_not_ours(host: str, path: str) -> None:
-    assert not is_ours(host, path, DOMAIN)
+    assert not in_domain(host, DOMAIN)
+    assert not has_prefix(path)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,124 @@
+"""A backend spoken to by this process: what cannot be left to the edge because Python must see the bytes or XML."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Final
+from xml.etree.ElementTree import ParseError
+
+import aiohttp
+from defusedxml.common import DefusedXmlException
+from defusedxml.ElementTree import fromstring
+from yarl import URL
+
+from storage.index import BucketInfo
+from storage.s3 import signing
+from storage.s3.errors import CODES, S3Error
+from storage.s3.sigv4 import UNSIGNED, canonical_query
+from storage.snapshot import BackendInfo
+
+_MAX_ANSWER: Final = 1 << 20
+_TIMEOUT: Final = aiohttp.ClientTimeout(total=None, connect=5, sock_read=300)
+# What a backend says about the caller's request, and not about its own state or our key to it.
+_PASSED_ON: Final = frozenset(
+    {"BadDigest", "EntityTooLarge", "EntityTooSmall", "IncompleteBody", "InvalidDigest", "InvalidPart"}
+    | {"InvalidPartOrder", "InvalidRange", "InvalidRequest", "KeyTooLongError", "MetadataTooLarge"}
+    | {"NoSuchKey", "NoSuchUpload", "NotImplemented", "PreconditionFailed"}
+)
+
+
+class BackendUnsure(S3Error):
+    """The backend did not say whether it did what was asked: it broke off, or failed with a 5xx."""
+
+    def __init__(self) -> None:
+        super().__init__("ServiceUnavailable", "The bucket's backend did not answer as it should.")
+
+
+class Backend:
+    """One bucket's backend."""
+
+    def __init__(self, session: aiohttp.ClientSession, info: BackendInfo, bucket: BucketInfo) -> None:
+        self.info = info
+        self._session = session
+        self._bucket = bucket
+
+    @asynccontextmanager
+    async def request(
+        self,
+        method: str,
+        key: str,
+        query: str = "",
+        headers: Mapping[str, str] | None = None,
+        body: bytes | AsyncIterator[bytes] = b"",
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """An answer below 400. Raises S3Error: the backend's own where it is about the request, else 503."""
+        where = signing.place(self.info, self._bucket, key)
+        query = canonical_query(query)
+        sent = signing.signed(self.info, method, where, query, headers or {}, UNSIGNED)
+        url = URL(where.origin + where.path + (f"?{query}" if query else ""), encoded=True)
+        try:
+            async with self._session.request(
+                method, url, headers=sent, data=body, timeout=_TIMEOUT, allow_redirects=False
+            ) as response:
+                if response.status >= 300:
+                    raise error_of(response.status, await _content(response))
+                yield response
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise BackendUnsure from error
+
+    async def text_of(
+        self,
+        method: str,
+        key: str,
+        query: str,
+        element: str,
+        body: bytes = b"",
+        headers: Mapping[str, str] | None = None,
+    ) -> str:
+        """The text of one element of the XML answer. An error that comes with status 200 is raised too."""
+        async with self.request(method, key, query, headers, body) as response:
+            document = await _content(response)
+        found = _elements(document)
+        if "Code" in found:
+            raise error_of(500, document)
+        if element not in found:
+            raise BackendUnsure
+        return found[element]
+
+
+def error_of(status: int, document: bytes = b"") -> S3Error:
+    """A backend's refusal as the caller is told it."""
+    code = _elements(document).get("Code", "")
+    if code in _PASSED_ON:
+        return S3Error(code)
+    if status in _BY_STATUS:
+        return S3Error(_BY_STATUS[status])
+    if status >= 500:
+        return BackendUnsure()
+    return S3Error("ServiceUnavailable", "The bucket's backend refused the request.")
+
+
+# For answers whose document nobody sees, because the edge has them.
+_BY_STATUS: Final[Mapping[int, str]] = {
+    400: "InvalidRequest",
+    411: "MissingContentLength",
+    412: "PreconditionFailed",
+    413: "EntityTooLarge",
+    416: "InvalidRange",
+    501: "NotImplemented",
+}
+assert set(_BY_STATUS.values()) <= CODES.keys()
+
+
+async def _content(response: aiohttp.ClientResponse) -> bytes:
+    return await response.content.read(_MAX_ANSWER)
+
+
+def _elements(document: bytes) -> dict[str, str]:
+    """The texts of a document's top elements by name, whatever their namespace."""
+    if not document.strip():
+        return {}
+    try:
+        root = fromstring(document, forbid_dtd=True)
+    except (ParseError, DefusedXmlException, ValueError, LookupError):
+        return {}
+    return {child.tag.rpartition("}")[2]: (child.text or "").strip() for child in root}

@@ -1,0 +1,98 @@
+"""What the S3 front works with: the index, the store, and names found in the snapshot or, once, the database."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Hashable
+from typing import Final, Generic, TypeVar
+
+from gateway.decision.context import DecisionContext
+from storage import snapshot
+from storage.index import BucketInfo, ObjectIndex
+from storage.s3.errors import S3Error
+from storage.snapshot import AccessKeyInfo, BackendInfo
+from storage.store.blobs import BlobStore
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+
+_AT_ONCE: Final = 4
+_QUEUE: Final = 500
+
+
+class Lookups(Generic[K, V]):
+    """Questions to the database, each asked once however many wait for it, few at a time.
+
+    Names that nobody knows come from strangers: a flood of them must not become a flood of queries.
+    """
+
+    def __init__(self, ask: Callable[[K], Awaitable[V]]) -> None:
+        self._ask = ask
+        self._running: dict[K, asyncio.Task[V]] = {}
+        self._slots = asyncio.Semaphore(_AT_ONCE)
+
+    async def __call__(self, key: K) -> V:
+        """The answer, from a question that began no earlier than the first of those who wait. Raises SlowDown."""
+        task = self._running.get(key)
+        if task is None:
+            if len(self._running) >= _QUEUE:
+                raise S3Error("SlowDown")
+            task = self._running[key] = asyncio.create_task(self._run(key))
+            task.add_done_callback(lambda _: self._running.pop(key))
+        return await asyncio.shield(task)
+
+    async def _run(self, key: K) -> V:
+        async with self._slots:
+            return await self._ask(key)
+
+
+class Front:
+    """One per process and context, shared by all requests."""
+
+    def __init__(self, ctx: DecisionContext) -> None:
+        self.ctx = ctx
+        self.domain: str = ctx.settings.S3_DOMAIN
+        self.index = ObjectIndex(ctx.db, ctx.redis)
+        self.store = BlobStore(ctx.settings.STORAGE_ROOT)
+        self.inline_limit: int = ctx.settings.STORAGE_INLINE_LIMIT
+        self._find_key = Lookups(self._ask_key)
+        self._find_bucket = Lookups(self._ask_bucket)
+
+    async def access_key(self, access_key_id: str) -> AccessKeyInfo:
+        """A key that works now. Raises InvalidAccessKeyId."""
+        found = self.ctx.snapshot.get(snapshot.ACCESS_KEYS).get(access_key_id)
+        if found is None:
+            found = await self._find_key(access_key_id)
+        if found is None:
+            raise S3Error("InvalidAccessKeyId", extra={"AWSAccessKeyId": access_key_id})
+        return found
+
+    async def bucket(self, tenant_id: int, name: str, *, fresh: bool = False) -> BucketInfo:
+        """A bucket of the tenant; `fresh` asks the database in any case. Raises NoSuchBucket."""
+        found = None if fresh else self.ctx.snapshot.get(snapshot.BUCKETS).get((tenant_id, name))
+        if found is None:
+            found = await self._find_bucket((tenant_id, name))
+        if found is None:
+            raise S3Error("NoSuchBucket", extra={"BucketName": name})
+        return found
+
+    async def backend(self, bucket: BucketInfo) -> BackendInfo:
+        """Where a bucket's bytes are."""
+        found = self.ctx.snapshot.get(snapshot.BACKENDS).get(bucket.backend_id)
+        if found is None:
+            found = (await self.ctx.snapshot.refresh(snapshot.BACKENDS)).get(bucket.backend_id)
+        if found is None:
+            raise S3Error("ServiceUnavailable", "The bucket's backend is not known here yet.")
+        return found
+
+    async def check_room(self, tenant_id: int, size: int) -> None:
+        """Refuse, before any of a body is sent, what the tenant's quota cannot take. Raises QuotaExceeded."""
+        limited = tenant_id in self.ctx.snapshot.get(snapshot.QUOTAS)
+        if limited and not await self.index.fits(tenant_id, size):
+            raise S3Error("QuotaExceeded")
+
+    async def _ask_key(self, access_key_id: str) -> AccessKeyInfo | None:
+        async with self.ctx.db.wide() as conn:
+            return await snapshot.find_access_key(conn, access_key_id)
+
+    async def _ask_bucket(self, key: tuple[int, str]) -> BucketInfo | None:
+        async with self.ctx.db.wide() as conn:
+            return await snapshot.find_bucket(conn, *key)

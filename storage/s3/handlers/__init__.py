@@ -1,0 +1,1 @@
+"""One module per group of operations: a proven request in, an answer or a decision out, S3Error for a refusal."""

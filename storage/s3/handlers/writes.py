@@ -1,0 +1,76 @@
+"""PutObject into our own store, and DeleteObject."""
+
+from dataclasses import replace
+
+from gateway.decision.types import Answer
+from storage.errors import BucketGone, StorageRefusal
+from storage.index import DeleteCommit, ObjectRow, PutCommit
+from storage.s3 import answers, conditional, headers, receive, remote
+from storage.s3.body import Receive
+from storage.s3.errors import S3Error
+from storage.s3.front import Front
+from storage.s3.receive import Promised
+from storage.s3.request import Request
+from storage.store.digests import BlobInfo
+
+
+async def put(request: Request, front: Front, receive_body: Receive) -> Answer:
+    """Store the body and commit it; the answer is sent when both are durable."""
+    bucket = await front.bucket(request.access.tenant_id, request.bucket_name)
+    if bucket.kind == "s3":
+        return await remote.stream_put(request, bucket, front, receive_body)
+    promised = Promised(request)
+    kept = headers.kept(request.headers)
+    expected = conditional.expectation(request.headers)
+    await front.check_room(request.access.tenant_id, promised.size)
+    info = await receive.into_store(
+        front, promised, receive_body, keep={promised.algorithm}, inline_limit=front.inline_limit
+    )
+    commit = PutCommit(
+        bucket=bucket,
+        key=request.key,
+        size=info.size,
+        etag=info.md5,
+        last_modified=info.modified,
+        actor=request.access.actor,
+        content_type=kept.content_type,
+        metadata=kept.metadata,
+        headers=kept.headers,
+        checksums=info.checksums,
+        blob=info.id,
+        inline=info.inline,
+        expected=expected,
+    )
+    row = await commit_or_discard(front, commit, info)
+    return answers.empty(200, [("ETag", f'"{row.etag}"'), *headers.checksum(row.checksums)])
+
+
+async def delete(request: Request, front: Front, receive_body: Receive) -> Answer:
+    """Remove the object; one that is not there is removed already."""
+    bucket = await front.bucket(request.access.tenant_id, request.bucket_name)
+    if "if-match" in request.headers or any(name.startswith("x-amz-if-match") for name in request.headers):
+        raise S3Error("NotImplemented", "Conditional deletes are not implemented.")
+    change = DeleteCommit(bucket, request.key, request.access.actor)
+    if bucket.kind == "s3":
+        await remote.delete(change, front)
+    else:
+        await front.index.delete_object(change)
+    return answers.empty(204)
+
+
+async def commit_or_discard(front: Front, commit: PutCommit, info: BlobInfo) -> ObjectRow:
+    """Commit a stored body; one that is refused leaves no blob behind.
+
+    A bucket deleted and made again meanwhile has a new id, which the snapshot may not know yet.
+    """
+    try:
+        try:
+            return await front.index.commit_put(commit)
+        except BucketGone:
+            bucket = await front.bucket(commit.bucket.tenant_id, commit.bucket.name, fresh=True)
+            if bucket.id == commit.bucket.id or bucket.kind != "local":
+                raise
+            return await front.index.commit_put(replace(commit, bucket=bucket))
+    except (StorageRefusal, S3Error):
+        await receive.discard(front, info)
+        raise

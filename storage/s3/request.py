@@ -1,0 +1,138 @@
+"""A request on its way from a claim to a proven caller."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from gateway.decision.types import RequestHead
+from storage.s3 import headers as object_headers
+from storage.s3 import sigv4
+from storage.s3.body import Payload, payload_of
+from storage.s3.errors import S3Error
+from storage.s3.front import Front
+from storage.s3.operation import PERMISSIONS, Operation, Target, classify, locate, parse_query
+from storage.s3.xml import MAX_PARTS, Owner
+from storage.snapshot import AccessKeyInfo
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Request:
+    """A request whose signature is proven and whose caller may do what it asks for.
+
+    `headers` are by lower-case name; a presigned URL's x-amz-* parameters count as headers.
+    """
+
+    head: RequestHead
+    operation: Operation
+    bucket_name: str
+    key: str
+    query: dict[str, str]
+    headers: dict[str, str]
+    payload_hash: str
+    access: AccessKeyInfo
+
+    @property
+    def payload(self) -> Payload:
+        """How the body travels. Raises NotImplemented or InvalidArgument."""
+        return payload_of(self.payload_hash)
+
+    @property
+    def owner(self) -> Owner:
+        """Whose everything is that this caller can see."""
+        return Owner(self.access.tenant_slug, self.access.tenant_slug)
+
+    @property
+    def part_number(self) -> int:
+        """The number of the part that is written. Raises InvalidArgument."""
+        number = self.number("partNumber", MAX_PARTS + 1, default=0)
+        if not 1 <= number <= MAX_PARTS:
+            raise S3Error(
+                "InvalidArgument",
+                f"Part number must be an integer between 1 and {MAX_PARTS}, inclusive",
+                extra={"ArgumentName": "partNumber", "ArgumentValue": self.query.get("partNumber", "")},
+            )
+        return number
+
+    def number(self, name: str, most: int, *, default: int | None = None) -> int:
+        """A counting parameter, at most `most`; `default` (else `most`) when it is not given.
+
+        Raises InvalidArgument.
+        """
+        text = self.query.get(name, "")
+        if not text:
+            return most if default is None else default
+        if not (text.isascii() and text.isdigit()) or len(text) > 10:
+            raise S3Error(
+                "InvalidArgument",
+                f"Argument {name} must be an integer between 0 and 2147483647",
+                extra={"ArgumentName": name, "ArgumentValue": text},
+            )
+        return min(int(text), most)
+
+    def allow(self, permission: str) -> None:
+        """Return when the caller holds `permission`. Raises AccessDenied."""
+        if permission not in self.access.permissions:
+            raise S3Error("AccessDenied", f"The key's role lacks the permission {permission}.")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Claimed:
+    """What a request says it is: good for choosing who looks at it, and for nothing else."""
+
+    head: RequestHead
+    operation: Operation
+    target: Target
+    query: dict[str, str]
+    headers: dict[str, str]
+    claim: sigv4.Claim
+    access: AccessKeyInfo
+
+    def prove(self) -> Request:
+        """The request as it may be carried out. Raises S3Error."""
+        head, claim, headers = self.head, self.claim, self.headers
+        sigv4.prove(claim, self.access.secret, head.method, head.raw_path, head.raw_query, headers)
+        if claim.presigned:
+            headers = _with_hoisted(headers, self.query)
+        object_headers.refuse_unsupported(headers)
+        request = Request(
+            head,
+            self.operation,
+            self.target.bucket,
+            self.target.key,
+            self.query,
+            headers,
+            claim.payload_hash,
+            self.access,
+        )
+        request.allow(PERMISSIONS[self.operation])
+        return request
+
+
+async def claimed(head: RequestHead, front: Front) -> Claimed:
+    """Read a request's head and find the key it names. Raises S3Error, AccessDenied for an anonymous one."""
+    target = locate(head.host, head.raw_path, front.domain)
+    query = parse_query(head.raw_query)
+    headers = by_name(head)
+    asked = classify(head.method, target, query, headers)
+    claim = sigv4.read_claim(headers, head.raw_query, datetime.now(UTC))
+    if claim is None:
+        raise S3Error("AccessDenied")
+    return Claimed(head, asked, target, query, headers, claim, await front.access_key(claim.access_key_id))
+
+
+def by_name(head: RequestHead) -> dict[str, str]:
+    """The headers by lower-case name; what was sent twice is joined as SigV4 joins it."""
+    found: dict[str, str] = {}
+    for raw_name, raw_value in head.headers.raw:
+        name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
+        found[name] = f"{found[name]},{value}" if name in found else value
+    return found
+
+
+def _with_hoisted(headers: dict[str, str], query: dict[str, str]) -> dict[str, str]:
+    """Signers move x-amz-* headers into a presigned URL's query; there they say the same."""
+    hoisted = {
+        name.lower(): object_headers.wire(value)
+        for name, value in query.items()
+        if name[:6].lower() == "x-amz-" and name not in sigv4.QUERY_CLAIM
+    }
+    return hoisted | headers if hoisted else headers
