@@ -10,6 +10,7 @@ import django
 from django.conf import settings
 from django.utils.module_loading import autodiscover_modules
 
+from gateway.checks import refuse_weak_settings
 from gateway.decision.asgi import DecisionApp
 from gateway.decision.context import open_context
 from gateway.decision.registry import registry
@@ -17,6 +18,7 @@ from gateway.decision.tokens import TokenSigner
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gateway.settings")
 django.setup()
+refuse_weak_settings()
 autodiscover_modules("decider")
 
 app = DecisionApp(registry, lambda: open_context(registry, settings), TokenSigner(settings.SECRET_KEY))

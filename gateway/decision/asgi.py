@@ -5,6 +5,7 @@ that the edge's headers describe. * /handle/<decider>: the client's request itse
 GET /healthz: 200 when every snapshot part is loaded, else 503.
 """
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, MutableMapping
 from contextlib import AbstractAsyncContextManager
@@ -23,6 +24,7 @@ logger = logging.getLogger(__name__)
 Scope = MutableMapping[str, Any]
 OpenContext = Callable[[], AbstractAsyncContextManager[DecisionContext]]
 
+BODY_STALL_SECONDS = 60.0
 _HANDLE = "/handle/"
 
 
@@ -112,21 +114,15 @@ class DecisionApp:
         decider = self._named(name)
         head = wire.read_head(raw, self._signer)
         logs.request_id.set(head.request_id)
-        started = False
-
-        async def watched(message: MutableMapping[str, Any]) -> None:
-            nonlocal started
-            started = True
-            await send(message)
-
+        exchange = _Exchange(receive, send, has_body=bool(head.content_length) or _is_chunked(raw))
         try:
-            await decider.handle(head, receive, watched, ctx)
+            await decider.handle(head, exchange.receive, exchange.send, ctx)
         except Exception as error:
             status = 503 if isinstance(error, DatabaseBusy) else 500
             logger.exception("%s failed to handle %s %s", name, head.method, head.raw_path)
-            if started:
+            if exchange.started:
                 raise  # the server breaks the connection off, so the client sees that the answer is cut
-            await _reply(send, await self._say_failed(decider, head, Failure(status), ctx))
+            await _reply(exchange.send, await self._say_failed(decider, head, Failure(status), ctx))
 
     def _named(self, name: str) -> Decider:
         decider = self._registry.named(name)
@@ -148,6 +144,40 @@ class DecisionApp:
             await send({"type": f"lifespan.{stage}.failed", "message": str(error)})
             return
         await send({"type": "lifespan.shutdown.complete"})
+
+
+class _Exchange:
+    """ASGI's receive and send for a handler: a client that stalls is gone, an early answer ends the body."""
+
+    def __init__(self, receive: Receive, send: Send, *, has_body: bool) -> None:
+        self._receive = receive
+        self._send = send
+        self._unread = has_body
+        self.started = False
+
+    async def receive(self) -> MutableMapping[str, Any]:
+        if not self._unread:
+            return await self._receive()
+        try:
+            async with asyncio.timeout(BODY_STALL_SECONDS):
+                message = await self._receive()
+        except TimeoutError:
+            return {"type": "http.disconnect"}
+        self._unread = message["type"] == "http.request" and message.get("more_body", False)
+        return message
+
+    async def send(self, message: MutableMapping[str, Any]) -> None:
+        if not self.started:
+            self.started = True
+            if self._unread:
+                # Or the edge would go on to send the body, and call for it where the client waits to be
+                # asked (Expect: 100-continue), to keep its connection with us in step.
+                message = {**message, "headers": [*message["headers"], (b"connection", b"close")]}
+        await self._send(message)
+
+
+def _is_chunked(raw: RawHeaders) -> bool:
+    return any(name == b"transfer-encoding" for name, _ in raw)
 
 
 Rendered = tuple[int, RawHeaders, bytes]

@@ -69,8 +69,8 @@ class NotSayable(ValueError):
 
 
 def slot(kind: str, index: int, part: str) -> str:
-    """The header that carries one header of a Forward: kind S(et), R(esponse) or D(elete), part N or V."""
-    return f"X-Gw-{kind}{index}{part}"
+    """The header that carries one header of a Forward: kind S(et), R(esponse) or D(elete), part n or v."""
+    return f"X-Gw-{kind}{index}{part}"  # as Go spells it, which is how the edge's placeholders are named
 
 
 def read_head(raw: RawHeaders, signer: TokenSigner | None = None) -> RequestHead:
@@ -223,7 +223,7 @@ def _forward(decision: Forward, signer: TokenSigner) -> list[tuple[str, str]]:
         (ACTION, "forward"),
         (ROUTE, f"{decision.scheme}-{decision.patience}-{purpose}"),
         (DIAL, decision.dial),
-        (PATH, path),
+        (PATH, path.replace("$", "$$")),  # the edge puts it in place by a regular expression
         (QUERY, query),
         *_token(decision.commit, signer),
     ]
@@ -254,9 +254,9 @@ def _fill(
     pairs.append((counter, str(tier)))
     for index in range(tier):
         name, value = headers[index] if index < len(headers) else headers[-1]
-        pairs.append((slot(kind, index, "N"), name))
+        pairs.append((slot(kind, index, "n"), name))
         if kind != "D":
-            pairs.append((slot(kind, index, "V"), value))
+            pairs.append((slot(kind, index, "v"), value))
 
 
 def _token(token: Mapping[str, Any] | None, signer: TokenSigner) -> list[tuple[str, str]]:

@@ -120,11 +120,7 @@ def _site(settings: EdgeSettings) -> list[Json]:
                 {"handle": [_request_headers({REQUEST_ID: "{http.request.uuid}"})], "group": "rid"},
             ],
         },
-        {
-            "handler": "headers",
-            "request": {"set": {"X-Real-Ip": ["{http.vars.client_ip}"]}},
-            "response": {"set": {REQUEST_ID: [_RID]}},
-        },
+        _request_headers({"X-Real-Ip": "{http.vars.client_ip}"}),
         {
             **_ask(settings, "/decide", {}),
             "handle_response": [
@@ -181,10 +177,15 @@ def _ask(settings: EdgeSettings, path: str, extra: dict[str, str]) -> Json:
         "handler": "reverse_proxy",
         "upstreams": [{"dial": settings.decision_dial}],
         "rewrite": {"method": "GET", "uri": path},
-        "headers": {"request": request, "response": {"delete": [REQUEST_ID]}},
+        "headers": {"request": request, "response": {"set": {REQUEST_ID: [_RID]}}},
         "load_balancing": _redial(settings),
         "transport": _transport(settings, answer=settings.question_timeout),
     }
+
+
+def _answer_headers() -> Json:
+    """For a proxied answer. Set here and not before: an interim answer (100) clears what was set before."""
+    return {"set": {REQUEST_ID: [_RID]}, "delete": ["X-Gw-*"]}
 
 
 def _redial(settings: EdgeSettings) -> Json:
@@ -244,19 +245,21 @@ def _forward(settings: EdgeSettings) -> list[Json]:
 def _slots(kind: str, counter: str, tiers: tuple[int, ...]) -> Iterator[Json]:
     """One route for each count of headers to delete (D), set (S) or set on the answer (R)."""
     for tier in tiers:
-        handler: Json = {"handler": "headers"}
+        names = [wire.slot(kind, index, "n") for index in range(tier)]
+        values = [wire.slot(kind, index, "v") for index in range(tier)]
+        handlers: list[Json]
         if kind == "D":
-            handler["request"] = {"delete": [_told(wire.slot(kind, index, "N")) for index in range(tier)]}
+            handlers = [{"handler": "headers", "request": {"delete": [_told(name) for name in names]}}]
+        elif kind == "S":
+            told = {_told(name): [_told(value)] for name, value in zip(names, values, strict=True)}
+            handlers = [{"handler": "headers", "request": {"set": told}}]
         else:
-            values = {
-                _told(wire.slot(kind, index, "N")): [_told(wire.slot(kind, index, "V"))]
-                for index in range(tier)
-            }
-            if kind == "S":
-                handler["request"] = {"set": values}
-            else:
-                handler["response"] = {"set": values, "deferred": True}
-        yield {"match": [{"vars": {_told(counter): [str(tier)]}}], "handle": [handler]}
+            kept = {_kept(name): [_kept(value)] for name, value in zip(names, values, strict=True)}
+            handlers = [
+                _keep(*names, *values),
+                {"handler": "headers", "response": {"set": kept, "deferred": True}},
+            ]
+        yield {"match": [{"vars": {_told(counter): [str(tier)]}}], "handle": handlers}
 
 
 def _upstream(settings: EdgeSettings, tls: bool, patience: Patience, purpose: Purpose) -> Iterator[Json]:
@@ -281,7 +284,7 @@ def _upstream(settings: EdgeSettings, tls: bool, patience: Patience, purpose: Pu
             "uri_substring": [{"find": "~", "replace": _kept(wire.QUERY)}],
             "path_regexp": [{"find": "(?s)^.*$", "replace": _kept(wire.PATH)}],
         },
-        "headers": {"response": {"delete": [REQUEST_ID, "X-Gw-*"]}},
+        "headers": {"response": _answer_headers()},
         "transport": _transport(settings, answer=answer, tls=tls, stall=purpose == "masked"),
         "stream_close_delay": _time(3600),
     }
@@ -342,7 +345,7 @@ def _send_file(settings: EdgeSettings) -> list[Json]:
                     # The decision has judged the conditions and the range; Caddy must not judge again.
                     "request": {"set": {"Range": [_told(wire.RANGE)]}, "delete": ["If-*"]},
                     "response": {
-                        "set": {"Last-Modified": [_kept(wire.LAST_MODIFIED)]},
+                        "set": {"Last-Modified": [_kept(wire.LAST_MODIFIED)], REQUEST_ID: [_RID]},
                         "delete": ["Vary"],
                         "deferred": True,
                     },
@@ -371,7 +374,7 @@ def _handle(settings: EdgeSettings) -> list[Json]:
                     "rewrite": {"uri": "/handle/" + _kept(wire.DECIDER)},
                     "headers": {
                         "request": _head({wire.SEALED: _kept(wire.SEALED)}),
-                        "response": {"delete": [REQUEST_ID, "X-Gw-*"]},
+                        "response": _answer_headers(),
                     },
                     "load_balancing": _redial(settings),
                     "transport": _transport(settings, answer=settings.long_timeout),
@@ -388,7 +391,7 @@ def _apology(settings: EdgeSettings) -> list[Json]:
     return [
         {
             "handler": "headers",  # those of a missing blob, already copied, are not the error's
-            "response": {"delete": ["*"], "set": {REQUEST_ID: [_RID]}},
+            "response": {"delete": ["*"]},
         },
         {
             "handler": "subroute",
@@ -408,6 +411,7 @@ def _apology(settings: EdgeSettings) -> list[Json]:
 def _fixed_texts(settings: EdgeSettings) -> Iterator[Json]:
     ours: Json = {"expression": "{http.error.status_code} >= 500"}
     domain = settings.s3_domain
+    yield {"handle": [{"handler": "headers", "response": {"set": {REQUEST_ID: [_RID]}}}]}
     yield {
         "match": [{**ours, "path": ["/s3/*"]}, {**ours, "host": [domain, f"*.{domain}"]}],
         "handle": [

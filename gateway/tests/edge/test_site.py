@@ -1,0 +1,127 @@
+"""The site as such: TLS, the admin API, restarts, what holds when nothing else does."""
+
+import asyncio
+import json
+import ssl
+import stat
+
+import aiohttp
+import pytest
+
+from gateway.edge import caddy, instance
+
+from .conftest import Client, Decide, raw
+from .harness import Edge
+from .upstream import Upstream
+
+
+async def test_https_serves_the_same_site_under_the_instances_authority(edge: Edge, decide: Decide) -> None:
+    trust = ssl.create_default_context(cafile=str(edge.ca))
+    async with aiohttp.ClientSession() as session:
+        for host in ("localhost", "127.0.0.1"):
+            url = f"https://{host}:{edge.https_port}/x"
+            async with session.get(url, ssl=trust, headers={"X-One": "1"}) as answer:
+                head = await answer.json()
+            assert (head["scheme"], head["host"], head["local_port"]) == ("https", host, edge.https_port)
+        with pytest.raises(aiohttp.ClientConnectorCertificateError):
+            await session.get(f"https://localhost:{edge.https_port}/x")
+
+
+async def test_https_for_virtual_hosts_of_s3(edge: Edge) -> None:
+    trust = ssl.create_default_context(cafile=str(edge.ca))
+    async with raw(edge, ssl=trust, server_hostname="bucket.s3.localhost") as (reader, writer):
+        writer.write(b"GET /k HTTP/1.1\r\nHost: bucket.s3.localhost\r\nConnection: close\r\n\r\n")
+        head, _, body = (await reader.read()).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 200")
+    assert json.loads(body)["host"] == "bucket.s3.localhost"
+
+
+def test_the_admin_api_is_a_private_socket(edge: Edge) -> None:
+    mode = stat.S_IMODE(edge.settings.admin_path.stat().st_mode)
+    assert mode == 0o600
+
+
+async def test_a_reload_keeps_websockets_and_requests(
+    edge: Edge, http: Client, backend: Upstream, decide: Decide
+) -> None:
+    configuration = caddy.build(edge.settings)
+    async with http.ws_connect("/x", headers=decide("forward", dial=backend.dial, uri="/ws")) as socket:
+        for turn in range(3):
+            configuration["apps"]["http"]["grace_period"] = (turn + 1) * 1_000_000_000
+            await asyncio.to_thread(instance.load, edge.settings.admin_path, json.dumps(configuration))
+            await socket.send_str("still here")
+            assert await socket.receive_str() == "echo still here"
+        with pytest.raises(instance.EdgeUnreachable, match="refused"):
+            instance.load(edge.settings.admin_path, '{"apps": {"http": {"servers": 7}}}')
+        await socket.send_str("and here")
+        assert await socket.receive_str() == "echo and here"
+
+
+async def test_a_decision_process_that_restarts_under_load_costs_no_request(
+    edge: Edge, http: Client, backend: Upstream, decide: Decide
+) -> None:
+    done = False
+    statuses: list[int] = []
+
+    async def ask() -> None:
+        while not done:
+            async with http.get("/x", headers=decide("forward", dial=backend.dial, uri="/x")) as answer:
+                await answer.read()
+                statuses.append(answer.status)
+
+    asking = [asyncio.create_task(ask()) for _ in range(8)]
+    for sign in (15, 9):
+        await asyncio.sleep(0.4)
+        await asyncio.to_thread(edge.stop_decision, sign)
+        await asyncio.sleep(0.2)
+        await asyncio.to_thread(edge.start_decision)
+    await asyncio.sleep(0.4)
+    done = True
+    await asyncio.gather(*asking)
+    assert len(statuses) > 50
+    assert set(statuses) == {200}
+
+
+async def test_an_answer_without_the_decision_process(
+    edge: Edge, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    alone = Edge(tmp_path_factory.mktemp("alone"), restart_patience=0.2)
+    alone.start()
+    try:
+        alone.stop_decision()
+        async with aiohttp.ClientSession(alone.url) as session:
+            async with session.get("/api/v1/x") as answer:
+                assert (answer.status, answer.content_type) == (503, "application/problem+json")
+                problem = await answer.json()
+                assert problem["request_id"] == answer.headers["X-Request-ID"]
+                assert problem["status"] == 503
+            for path, host in (("/s3/b/k", "localhost"), ("/k", "b.s3.localhost")):
+                async with session.get(path, headers={"Host": host}) as answer:
+                    assert (answer.status, answer.content_type) == (503, "application/xml")
+                    assert "<Code>ServiceUnavailable</Code>" in await answer.text()
+    finally:
+        alone.stop()
+
+
+async def test_a_trusted_proxy_is_believed(tmp_path_factory: pytest.TempPathFactory) -> None:
+    behind = Edge(
+        tmp_path_factory.mktemp("behind"), trusted_proxies=("127.0.0.1/32", "10.0.0.0/8"), access_log=True
+    )
+    behind.start()
+    try:
+        forwarded = {"X-Forwarded-For": "6.6.6.6, 9.9.9.9, 10.1.1.1", "X-Forwarded-Proto": "https"}
+        secret = {"Authorization": "Bearer secret-1", "X-API-Key": "secret-2", "Cookie": "secret-3"}
+        query = "?X-Amz-Signature=secret-4&X-Amz-Security-Token=secret-5&plain=shown"
+        async with (
+            aiohttp.ClientSession(behind.url) as session,
+            session.get("/x" + query, headers={**forwarded, **secret}) as answer,
+        ):
+            head = await answer.json()
+            request_id = answer.headers["X-Request-ID"]
+        assert (head["client_ip"], head["scheme"], head["port"]) == ("9.9.9.9", "https", behind.http_port)
+        await asyncio.sleep(0.2)
+        assert "plain=shown" in behind.log
+        assert request_id in behind.log
+        assert "secret-" not in behind.log
+    finally:
+        behind.stop()
