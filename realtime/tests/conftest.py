@@ -1,0 +1,77 @@
+"""The `live` process under uvicorn, on the tests' database."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from urllib.parse import urlsplit
+
+import pytest
+from django.db import connection
+
+from gateway.env import PROJECT
+
+
+class Live:
+    """A running process; `port` is where it listens."""
+
+    def __init__(self, process: subprocess.Popen[bytes], port: int) -> None:
+        self.process, self.port = process, port
+
+    def terminate(self) -> float:
+        """Stop it with SIGTERM; the seconds it took."""
+        start = time.monotonic()
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait(10)
+        return time.monotonic() - start
+
+
+@contextlib.contextmanager
+def serve(**environment: str) -> Iterator[Live]:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    url = urlsplit(os.environ["DATABASE_URL"])
+    database = url._replace(path="/" + connection.settings_dict["NAME"]).geturl()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "uvicorn", "gateway.asgi:application", "--port", str(port)]
+        + ["--log-level", "warning", "--loop", "uvloop", "--no-access-log", "--ws", "websockets-sansio"],
+        cwd=PROJECT,
+        env={**os.environ, "DATABASE_URL": database, **environment},
+    )
+    try:
+        _wait(process, port)
+        yield Live(process, port)
+    finally:
+        if process.poll() is None:
+            process.terminate()
+            process.wait(10)
+
+
+def _wait(process: subprocess.Popen[bytes], port: int) -> None:
+    for _ in range(200):
+        assert process.poll() is None, "the live process does not start"
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+            return
+        time.sleep(0.1)
+    raise AssertionError("the live process does not listen")
+
+
+@pytest.fixture(scope="session")
+def live(django_db_setup: None) -> Iterator[Live]:
+    """One for all tests that need nothing special of it."""
+    with serve(REALTIME_HEARTBEAT_SECONDS="1", AUTH_RATE_LIMIT="0") as running:
+        yield running
+
+
+@pytest.fixture
+def live_with(transactional_db: None) -> Callable[..., AbstractContextManager[Live]]:
+    """Start one with an environment of its own."""
+    return serve
