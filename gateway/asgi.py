@@ -12,9 +12,11 @@ from django.urls import re_path
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gateway.settings")
 pages = get_asgi_application()  # sets Django up, which what follows needs
 
+from gateway.checks import refuse_weak_settings  # noqa: E402
 from realtime import routing  # noqa: E402
 from realtime.lifespan import lifespan  # noqa: E402
 
+refuse_weak_settings()
 application = ProtocolTypeRouter(
     {
         "http": URLRouter([*routing.http, re_path(r"", pages)]),

@@ -14,6 +14,14 @@ app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 
 
+@signals.celeryd_init.connect  # type: ignore[untyped-decorator]
+@signals.beat_init.connect  # type: ignore[untyped-decorator]
+def refuse_weak_settings(**_: Any) -> None:
+    from gateway import checks
+
+    checks.refuse_weak_settings()
+
+
 @signals.before_task_publish.connect  # type: ignore[untyped-decorator]
 def send_request_id(headers: dict[str, Any] | None = None, **_: Any) -> None:
     from gateway.logs import request_id

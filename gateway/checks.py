@@ -8,6 +8,7 @@ from typing import Any
 from django.apps import apps
 from django.conf import settings
 from django.core import checks
+from django.core.exceptions import ImproperlyConfigured
 from django.db import connection
 from django.db.migrations.loader import MigrationLoader
 
@@ -17,7 +18,12 @@ _WEAK = {"", "changeme", "secret", "password", "dev", "test", "insecure"}
 
 
 def _weak(value: str) -> bool:
-    return len(value) < 32 or value.lower() in _WEAK or len(set(value)) < 8 or value.startswith("django-insecure")
+    return (
+        len(value) < 32
+        or value.lower() in _WEAK
+        or len(set(value)) < 8
+        or value.startswith("django-insecure")
+    )
 
 
 @checks.register(checks.Tags.security)
@@ -28,19 +34,41 @@ def strong_secrets(app_configs: Any, **kwargs: Any) -> list[checks.CheckMessage]
     found: list[checks.CheckMessage] = []
     if settings.GATEHOUSE_ENV != "production":
         hint = "GATEHOUSE_ENV is `development` or `production`."
-        found.append(checks.Error(f"GATEHOUSE_ENV={settings.GATEHOUSE_ENV!r} is unknown.", hint=hint, id="gateway.E001"))
+        found.append(
+            checks.Error(
+                f"GATEHOUSE_ENV={settings.GATEHOUSE_ENV!r} is unknown.", hint=hint, id="gateway.E001"
+            )
+        )
     if _weak(settings.SECRET_KEY):
-        found.append(checks.Error("SECRET_KEY is missing or weak.", hint="At least 32 random characters.", id="gateway.E002"))
+        found.append(
+            checks.Error(
+                "SECRET_KEY is missing or weak.", hint="At least 32 random characters.", id="gateway.E002"
+            )
+        )
     if settings.JWT_ALGORITHM.startswith("HS") and _weak(settings.SIMPLE_JWT["SIGNING_KEY"]):  # type: ignore[arg-type]
-        found.append(checks.Error("JWT_SECRET_KEY is weak.", hint="At least 32 random characters.", id="gateway.E003"))
+        found.append(
+            checks.Error("JWT_SECRET_KEY is weak.", hint="At least 32 random characters.", id="gateway.E003")
+        )
     if not settings.ENCRYPTION_KEYS and _weak(settings.TENANT_SECRET_PASSPHRASE):
         hint = "id:base64 of 32 random bytes; TENANT_SECRET_PASSPHRASE alone must have 32 characters."
         found.append(checks.Error("GATEHOUSE_ENCRYPTION_KEYS is not set.", hint=hint, id="gateway.E004"))
     if settings.INTROSPECT_SECRET and _weak(settings.INTROSPECT_SECRET):
-        found.append(checks.Error("INTROSPECT_SECRET is weak.", hint="At least 32 random characters.", id="gateway.E005"))
+        found.append(
+            checks.Error(
+                "INTROSPECT_SECRET is weak.", hint="At least 32 random characters.", id="gateway.E005"
+            )
+        )
     if settings.DEBUG:
         found.append(checks.Error("DEBUG is on outside development.", id="gateway.E006"))
     return found
+
+
+def refuse_weak_settings() -> None:
+    """What every serving process calls as it starts. Raises ImproperlyConfigured outside development."""
+    found = strong_secrets(None)
+    if found:
+        told = "; ".join(f"{message.id} {message.msg} {message.hint or ''}".strip() for message in found)
+        raise ImproperlyConfigured(f"The platform does not start like this: {told}")
 
 
 def tenant_models() -> list[Any]:
@@ -66,14 +94,18 @@ def policies_declared(app_configs: Any, **kwargs: Any) -> list[checks.CheckMessa
 
 
 @checks.register(checks.Tags.database, deploy=True)
-def policies_in_force(app_configs: Any, databases: Sequence[str] | None = None, **kwargs: Any) -> list[checks.CheckMessage]:
+def policies_in_force(
+    app_configs: Any, databases: Sequence[str] | None = None, **kwargs: Any
+) -> list[checks.CheckMessage]:
     """The database has row security on, and forced, for every tenant-scoped table."""
     query = "SELECT relname FROM pg_class WHERE relkind = 'r' AND relrowsecurity AND relforcerowsecurity"
     with connection.cursor() as cursor:
         cursor.execute(query)
         protected = {name for (name,) in cursor.fetchall()}
     return [
-        checks.Error(f"Row security is off for {model._meta.db_table}.", hint="Run migrate.", id="gateway.E011")
+        checks.Error(
+            f"Row security is off for {model._meta.db_table}.", hint="Run migrate.", id="gateway.E011"
+        )
         for model in tenant_models()
         if model._meta.db_table not in protected
     ]

@@ -1,9 +1,14 @@
-"""Whether the platform can work: each component asked, with a time limit."""
+"""Whether the platform can work: each component asked, with a time limit.
+
+Without the database or the cache it cannot, and the answer is 503. Without background jobs it works on for a
+while, so that is told and the answer stays 200.
+"""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from django.core.cache import cache
 from django.db import DatabaseError, connection
@@ -22,25 +27,53 @@ def _cache() -> None:
     cache.get("health")
 
 
-COMPONENTS: dict[str, Callable[[], None]] = {"database": _database, "cache": _cache}
+def _jobs() -> None:
+    if cache.get(_HEARTBEAT) is None:
+        raise OSError("no worker has done a job for a minute")
 
 
-def components() -> dict[str, str]:
-    """`ok` or `failing` by component; why is in the log, not in the answer."""
+def beat() -> None:
+    """Note that beat and a worker are at work; beat has a worker call this every few seconds."""
+    cache.set(_HEARTBEAT, True, timeout=60)
+
+
+_HEARTBEAT = "health:jobs"
+_COMPONENTS: dict[str, Callable[[], None]] = {"database": _database, "cache": _cache, "jobs": _jobs}
+_NEEDED = ("database", "cache")
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """`ok` or `failing` by component; `status` is `ok`, `degraded` or `failing`."""
+
+    components: dict[str, str]
+
+    @property
+    def status(self) -> str:
+        if any(self.components[name] != "ok" for name in _NEEDED):
+            return "failing"
+        return "ok" if set(self.components.values()) == {"ok"} else "degraded"
+
+    @property
+    def http_status(self) -> int:
+        return 503 if self.status == "failing" else 200
+
+
+def look() -> Health:
+    """Ask every component; why one fails is in the log, not in the answer."""
     found = {}
-    for name, ask in COMPONENTS.items():
+    for name, ask in _COMPONENTS.items():
         try:
             ask()
             found[name] = "ok"
         except (DatabaseError, RedisError, OSError) as e:
-            log.error("%s is failing: %s", name, e)
+            log.warning("%s is failing: %s", name, e)
             found[name] = "failing"
-    return found
+    return Health(found)
 
 
 def health(request: HttpRequest) -> HttpResponse:
-    """200 when all components work, else 503; for probes, so open to all and without detail."""
-    found = components()
-    ready = all(state == "ok" for state in found.values())
-    answer = {"status": "ok" if ready else "failing", "components": found}
-    return JsonResponse(answer, status=200 if ready else 503, headers={"Cache-Control": "no-store"})
+    """For probes, so open to all and without detail."""
+    found = look()
+    answer = {"status": found.status, "components": found.components}
+    return JsonResponse(answer, status=found.http_status, headers={"Cache-Control": "no-store"})

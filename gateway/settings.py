@@ -145,6 +145,10 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
 CELERY_TIMEZONE = "UTC"
+CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
+    "health": {"task": "gateway.tasks.beat_health", "schedule": 15.0, "options": {"expires": 15}},
+    "clear expired": {"task": "gateway.tasks.clear_expired", "schedule": 24 * 3600.0},
+}
 
 AUTH_USER_MODEL = "tenants.User"
 AUTHENTICATION_BACKENDS = ["tenants.backends.AccountBackend"]

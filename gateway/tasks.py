@@ -1,0 +1,22 @@
+"""The platform's own jobs."""
+
+from __future__ import annotations
+
+from celery import shared_task
+from django.core.management import call_command
+
+from gateway import health
+from gateway.db.scope import platform_scope
+
+
+@shared_task
+def beat_health() -> None:
+    health.beat()
+
+
+@shared_task
+def clear_expired() -> None:
+    """Remove sessions and refresh tokens that can no longer be used."""
+    with platform_scope("sessions and tokens belong to accounts, not to tenants"):
+        call_command("clearsessions")
+        call_command("flushexpiredtokens")
