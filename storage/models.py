@@ -9,6 +9,7 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING, Self
 
+from django.contrib.postgres.fields import ArrayField
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import F, Q
@@ -161,6 +162,15 @@ class AccessKey(PublicId):
     name = models.CharField(max_length=100)
     access_key_id = models.CharField(max_length=20, unique=True)
     secret_sealed = models.BinaryField(editable=False)
+    permissions = ArrayField(
+        models.CharField(max_length=64),
+        null=True,
+        blank=True,
+        help_text="Unset: all that the owner's role holds. Never more than that.",
+    )
+    is_internal = models.BooleanField(
+        default=False, editable=False, help_text="Signs the links that the platform hands out."
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     revoked_at = models.DateTimeField(null=True, blank=True)
 

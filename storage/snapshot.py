@@ -13,16 +13,23 @@ A bucket that was deleted and made again has a new id: on BucketGone look it up 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
+from gateway import crypto
 from gateway.decision.snapshot import SnapshotPart
+from tenants.permissions import BUILTIN_ROLES, PERMISSIONS
 
 from .index.types import BucketInfo
 
 if TYPE_CHECKING:
     import asyncpg
+
+    from gateway.decision.database import Connection
+
+log = logging.getLogger(__name__)
 
 ChecksumMode = Literal["when_supported", "when_required"]
 
@@ -55,42 +62,121 @@ class AccessKeyInfo:
     actor: str  # how events name it
 
 
-async def load_backends(conn: asyncpg.Connection[Any]) -> Mapping[int, BackendInfo]:
+_BACKENDS = """
+SELECT id, name, kind, endpoint, region, access_key, secret_sealed, public_id, path_style, checksum_mode
+FROM storage_backend
+"""
+_BUCKETS = """
+SELECT b.id, b.tenant_id, b.name, p.backend_id, e.kind, p.backend_bucket, b.created_at,
+    p.observed_state = 'present' AS ready
+FROM storage_bucket b
+JOIN storage_placement p ON p.bucket_id = b.id
+JOIN storage_backend e ON e.id = p.backend_id
+JOIN tenants_tenant t ON t.id = b.tenant_id
+WHERE t.status = 'active'
+"""
+# Staff act in every tenant without being its members.
+_ACCESS_KEYS = """
+SELECT k.access_key_id, k.secret_sealed, k.tenant_id, t.slug, k.user_id, u.username, u.is_staff,
+    r.slug AS role, r.is_builtin, r.permissions AS role_permissions, k.permissions
+FROM storage_accesskey k
+JOIN tenants_user u ON u.id = k.user_id
+JOIN tenants_tenant t ON t.id = k.tenant_id
+LEFT JOIN tenants_membership m ON m.tenant_id = k.tenant_id AND m.user_id = k.user_id AND m.is_active
+LEFT JOIN tenants_role r ON r.id = m.role_id
+WHERE k.revoked_at IS NULL AND u.is_active AND t.status = 'active' AND (m.id IS NOT NULL OR u.is_staff)
+"""
+_QUOTAS = "SELECT tenant_id, storage_bytes FROM tenants_quota WHERE storage_bytes IS NOT NULL"
+
+
+def _backend(row: asyncpg.Record) -> BackendInfo:
+    return BackendInfo(
+        id=row["id"],
+        name=row["name"],
+        kind=row["kind"],
+        endpoint=row["endpoint"],
+        region=row["region"],
+        access_key=row["access_key"],
+        secret_key=_opened(row["secret_sealed"], b"storage.backend:" + row["public_id"].bytes),
+        path_style=row["path_style"],
+        checksum_mode=row["checksum_mode"],
+    )
+
+
+def _opened(sealed: bytes, aad: bytes) -> str:
+    """A secret in clear; one that cannot be opened is as good as none, and must not keep the others away."""
+    if not sealed:
+        return ""
+    try:
+        return crypto.open_sealed(sealed, aad).decode()
+    except crypto.CannotOpen as e:
+        log.error("the secret of %s: %s", aad, e)
+        return ""
+
+
+def _access_key(row: asyncpg.Record) -> AccessKeyInfo:
+    if row["is_staff"]:
+        held = frozenset(PERMISSIONS)
+    elif row["is_builtin"]:
+        held = BUILTIN_ROLES[row["role"]]
+    else:
+        held = frozenset(row["role_permissions"]) & PERMISSIONS.keys()
+    if row["permissions"] is not None:
+        held &= frozenset(row["permissions"])
+    return AccessKeyInfo(
+        access_key_id=row["access_key_id"],
+        secret=_opened(row["secret_sealed"], b"storage.accesskey:" + row["access_key_id"].encode()),
+        tenant_id=row["tenant_id"],
+        tenant_slug=row["slug"],
+        user_id=row["user_id"],
+        permissions=held,
+        actor=row["username"],
+    )
+
+
+async def load_backends(conn: Connection) -> Mapping[int, BackendInfo]:
     """All backends by id, with their secrets opened."""
-    raise NotImplementedError
+    return {row["id"]: _backend(row) for row in await conn.fetch(_BACKENDS)}
 
 
-async def load_buckets(conn: asyncpg.Connection[Any]) -> Mapping[tuple[int, str], BucketInfo]:
-    """All buckets by (tenant id, name)."""
-    raise NotImplementedError
+async def load_buckets(conn: Connection) -> Mapping[tuple[int, str], BucketInfo]:
+    """All buckets of active tenants by (tenant id, name)."""
+    return {(row["tenant_id"], row["name"]): BucketInfo(*row) for row in await conn.fetch(_BUCKETS)}
 
 
-async def load_access_keys(conn: asyncpg.Connection[Any]) -> Mapping[str, AccessKeyInfo]:
+async def load_access_keys(conn: Connection) -> Mapping[str, AccessKeyInfo]:
     """All keys that work now, by access key id."""
-    raise NotImplementedError
+    found = map(_access_key, await conn.fetch(_ACCESS_KEYS))
+    return {key.access_key_id: key for key in found if key.secret}
 
 
-async def load_quotas(conn: asyncpg.Connection[Any]) -> Mapping[int, int]:
+async def load_quotas(conn: Connection) -> Mapping[int, int]:
     """Byte limits by tenant id."""
-    raise NotImplementedError
+    return dict(map(tuple, await conn.fetch(_QUOTAS)))
 
 
 BACKENDS = SnapshotPart("storage.backends", frozenset({"backends"}), load_backends)
 BUCKETS = SnapshotPart("storage.buckets", frozenset({"buckets", "tenants"}), load_buckets)
-ACCESS_KEYS = SnapshotPart("storage.access_keys", frozenset({"access_keys", "tenants", "members"}), load_access_keys)
+ACCESS_KEYS = SnapshotPart(
+    "storage.access_keys", frozenset({"access_keys", "tenants", "members"}), load_access_keys
+)
 QUOTAS = SnapshotPart("storage.quotas", frozenset({"tenants"}), load_quotas)
 
 
-async def find_access_key(conn: asyncpg.Connection[Any], access_key_id: str) -> AccessKeyInfo | None:
+async def find_access_key(conn: Connection, access_key_id: str) -> AccessKeyInfo | None:
     """One key that works now, looked up in the wide role."""
-    raise NotImplementedError
+    row = await conn.fetchrow(_ACCESS_KEYS + " AND k.access_key_id = $1", access_key_id)
+    found = _access_key(row) if row else None
+    return found if found and found.secret else None
 
 
-async def find_bucket(conn: asyncpg.Connection[Any], tenant_id: int, name: str) -> BucketInfo | None:
+async def find_bucket(conn: Connection, tenant_id: int, name: str) -> BucketInfo | None:
     """One bucket, looked up in the wide role."""
-    raise NotImplementedError
+    row = await conn.fetchrow(_BUCKETS + " AND b.tenant_id = $1 AND b.name = $2", tenant_id, name)
+    return BucketInfo(*row) if row else None
 
 
-async def find_tenant_buckets(conn: asyncpg.Connection[Any], tenant_id: int) -> list[BucketInfo]:
+async def find_tenant_buckets(conn: Connection, tenant_id: int) -> list[BucketInfo]:
     """The tenant's buckets by name, as of now (ListBuckets must show a bucket at once)."""
-    raise NotImplementedError
+    rows = await conn.fetch(_BUCKETS + ' AND b.tenant_id = $1 ORDER BY b.name COLLATE "C"', tenant_id)
+    return [BucketInfo(*row) for row in rows]

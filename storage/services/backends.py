@@ -1,0 +1,266 @@
+"""Backends: added, changed, tried, and those that the first start makes."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from gateway import crypto, env
+from gateway.db.scope import platform_scope
+from gateway.errors import Conflict, Forbidden, Invalid, NotFound
+from gateway.validation import validated
+from realtime import services as realtime
+from storage import providers
+from storage.models import Backend
+from tenants.principal import Principal
+from tenants.services import audit, snapshot
+
+CONNECTION_FIELDS = ("endpoint", "region", "access_key", "path_style", "checksum_mode")
+
+
+def create_backend(
+    name: str,
+    kind: str = "s3",
+    *,
+    secret_key: str = "",
+    shared: bool = False,
+    is_default: bool = False,
+    actor: Principal,
+    **connection: Any,
+) -> Backend:
+    """A backend of the caller's tenant, or with `shared` (platform staff) one that all tenants may use.
+
+    `connection` are CONNECTION_FIELDS. Nothing is tried: `check_backend` does that. Raises Forbidden, Invalid
+    (unknown kind, an endpoint that is no URL), Conflict where the name is taken.
+    """
+    actor.require("platform.backends" if shared else "storage.backend.write")
+    if kind not in providers.KINDS:
+        raise Invalid(f"There is no kind {kind} of backend.", errors={"kind": ["Unknown."]})
+    if kind == "local" and not actor.is_staff:
+        raise Forbidden("Only platform staff add the store of this machine.", code="permission_missing")
+    backend = Backend(
+        tenant=None if shared else actor.tenant, name=name, kind=kind, is_default=is_default, **connection
+    )
+    _check(backend)
+    if secret_key:
+        backend.secret_sealed = crypto.seal(secret_key.encode(), backend.secret_aad)
+    with (
+        platform_scope("a shared backend is no tenant's row; the verb checked who asks"),
+        transaction.atomic(),
+    ):
+        if is_default:
+            _same_owner(backend).update(is_default=False)
+        _save(backend)
+        audit.record(actor, "storage.backend.create", target=name, after=_public(backend))
+        snapshot.changed("backends")
+        realtime.publish(
+            actor.tenant.pk, "storage.backend.created", subject=name, data=_public(backend), actor=actor
+        )
+    return backend
+
+
+def update_backend(
+    backend: Backend, *, secret_key: str | None = None, actor: Principal, **changes: Any
+) -> Backend:
+    """Change the name, whether it is the default, or how it is reached. `secret_key` None leaves it.
+
+    Raises Forbidden, Invalid, Conflict. A backend's kind never changes: its buckets would be elsewhere.
+    """
+    _require_write(backend, actor)
+    if unknown := set(changes) - {"name", "is_default", *CONNECTION_FIELDS}:
+        raise Invalid(f"{min(unknown)} cannot be changed.")
+    with (
+        platform_scope("a shared backend is no tenant's row; the verb checked who asks"),
+        transaction.atomic(),
+    ):
+        backend = Backend.objects.select_for_update().get(pk=backend.pk)
+        before = _public(backend)
+        for field, value in changes.items():
+            setattr(backend, field, value)
+        _check(backend)
+        if secret_key is not None:
+            backend.secret_sealed = crypto.seal(secret_key.encode(), backend.secret_aad)
+        if backend.is_default:
+            _same_owner(backend).exclude(pk=backend.pk).update(is_default=False)
+        _save(backend)
+        after = _public(backend)
+        if before != after or secret_key is not None:
+            audit.record(
+                actor, "storage.backend.update", target=backend.name, before=before,
+                after=after | ({"secret_key": "changed"} if secret_key is not None else {}),
+            )  # fmt: skip
+            snapshot.changed("backends")
+            realtime.publish(
+                actor.tenant.pk, "storage.backend.updated", subject=backend.name, data=after, actor=actor
+            )
+    return backend
+
+
+def delete_backend(backend: Backend, *, actor: Principal) -> None:
+    """Forget a backend that holds no bucket. Raises Forbidden, Conflict."""
+    _require_write(backend, actor)
+    with (
+        platform_scope("a shared backend is no tenant's row; the verb checked who asks"),
+        transaction.atomic(),
+    ):
+        backend = Backend.objects.select_for_update().get(pk=backend.pk)
+        if backend.placements.exists():
+            raise Conflict("The backend still holds buckets.", code="backend_in_use")
+        backend.delete()
+        audit.record(actor, "storage.backend.delete", target=backend.name, before=_public(backend))
+        snapshot.changed("backends")
+        realtime.publish(actor.tenant.pk, "storage.backend.deleted", subject=backend.name, actor=actor)
+
+
+def check_backend(backend: Backend, *, actor: Principal) -> Backend:
+    """Try the connection now. What was found is in `checked_at` and `check_error` (empty: it works)."""
+    _require_write(backend, actor)
+    try:
+        provider_of(backend).check()
+        error = ""
+    except providers.ProviderError as e:
+        error = str(e)[:500]
+    backend.checked_at, backend.check_error = timezone.now(), error
+    with platform_scope("a shared backend is no tenant's row; the verb checked who asks"):
+        backend.save(update_fields=["checked_at", "check_error"])
+    return backend
+
+
+def get_backend(public_id: object, *, actor: Principal) -> Backend:
+    """One of the tenant's own or the shared backends. Raises NotFound."""
+    found = Backend.objects.visible_to(actor).filter(public_id=public_id).first()
+    if found is None:
+        raise NotFound("No such backend.")
+    return found
+
+
+def for_new_bucket(name: str | None, *, actor: Principal) -> Backend:
+    """The backend that a bucket asks for by name, else the tenant's default, else the platform's.
+
+    Raises Invalid for a name that is not within reach.
+    """
+    within_reach = Backend.objects.visible_to(actor)
+    if name:
+        # A tenant's own backend hides a shared one of the same name.
+        found = within_reach.filter(name=name).order_by("tenant_id").first()
+        if found is None:
+            raise Invalid(f"There is no backend {name}.", errors={"backend": ["Unknown."]})
+        return found
+    found = (
+        within_reach.filter(is_default=True).order_by("tenant_id").first()
+    )  # NULL, the platform's, comes last
+    if found is None:
+        raise Invalid("There is no default backend: name one.", errors={"backend": ["There is no default."]})
+    return found
+
+
+def secret_of(backend: Backend) -> str:
+    """The secret key in clear; empty where there is none. Raises crypto.CannotOpen."""
+    if not backend.secret_sealed:
+        return ""
+    return crypto.open_sealed(backend.secret_sealed, backend.secret_aad).decode()
+
+
+def provider_of(backend: Backend) -> providers.Provider:
+    """The way to talk to a backend."""
+    connection = providers.Connection(
+        endpoint=backend.endpoint,
+        region=backend.region,
+        access_key=backend.access_key,
+        secret_key=secret_of(backend),
+        path_style=backend.path_style,
+        checksum_mode=backend.checksum_mode,
+    )
+    return providers.provider_for(backend.kind, connection)
+
+
+def is_remote(backend: Backend) -> bool:
+    """Whether objects on it lie with somebody else."""
+    return providers.KINDS[backend.kind].is_remote
+
+
+def ensure_default_backends() -> None:
+    """First start: our own store as the platform's default, and the backend that S3_BACKEND_* describes.
+
+    May run again; what exists is left as it is, so that what was changed by hand stays. Raises Invalid.
+    """
+    with platform_scope("shared backends are no tenant's rows"), transaction.atomic():
+        shared = Backend.objects.filter(tenant=None)
+        shared.get_or_create(
+            name="local",
+            defaults={"kind": "local", "is_default": not shared.filter(is_default=True).exists()},
+        )
+        endpoint = env.text("S3_BACKEND_ENDPOINT") or env.text("S3_BACKEND_URL")
+        region = env.text("S3_BACKEND_REGION")
+        if not endpoint and not region:
+            return
+        name = env.text("S3_BACKEND_NAME", "s3")
+        if shared.filter(name=name).exists():
+            return
+        backend = Backend(
+            name=name,
+            kind="s3",
+            endpoint=endpoint,
+            region=region,
+            access_key=env.secret("S3_BACKEND_ACCESS_KEY") or env.secret("S3_BACKEND_ACCESS_KEY_ID"),
+            path_style=env.flag("S3_BACKEND_PATH_STYLE", True),
+        )
+        _check(backend)
+        secret = env.secret("S3_BACKEND_SECRET_KEY") or env.secret("S3_BACKEND_SECRET_ACCESS_KEY")
+        backend.secret_sealed = crypto.seal(secret.encode(), backend.secret_aad)
+        if env.flag("S3_BACKEND_DEFAULT"):
+            shared.update(is_default=False)
+            backend.is_default = True
+        _save(backend)
+        snapshot.changed("backends")
+
+
+def _require_write(backend: Backend, actor: Principal) -> None:
+    if backend.tenant_id is None:
+        actor.require("platform.backends")
+        return
+    actor.require("storage.backend.write")
+    if backend.tenant_id != actor.tenant.pk:
+        raise NotFound("No such backend.")
+
+
+def _check(backend: Backend) -> None:
+    """Raises Invalid for values that cannot be meant."""
+    validated(backend, exclude=("tenant",))
+    if backend.kind == "local":
+        return
+    parts = urlsplit(backend.endpoint)
+    if backend.endpoint and (parts.scheme not in ("http", "https") or parts.path.strip("/") or parts.query):
+        raise Invalid(
+            "The endpoint must be of the form https://host[:port].", errors={"endpoint": ["Not an address."]}
+        )
+    if not backend.endpoint and not backend.region:
+        raise Invalid("Give an endpoint, or a region of AWS.", errors={"endpoint": ["Missing."]})
+    backend.endpoint = backend.endpoint.rstrip("/")
+
+
+def _same_owner(backend: Backend) -> Any:
+    return Backend.objects.filter(tenant_id=backend.tenant_id, is_default=True)
+
+
+def _save(backend: Backend) -> None:
+    try:
+        with transaction.atomic():
+            backend.save()
+    except IntegrityError:
+        raise Conflict(f"There is a backend {backend.name} already.", errors={"name": ["Taken."]}) from None
+
+
+def _public(backend: Backend) -> dict[str, object]:
+    """What may be told of a backend: no credential."""
+    return {
+        "name": backend.name,
+        "kind": backend.kind,
+        "endpoint": backend.endpoint,
+        "region": backend.region,
+        "is_default": backend.is_default,
+        "shared": backend.tenant_id is None,
+    }

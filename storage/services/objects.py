@@ -1,0 +1,195 @@
+"""Objects as the API and the pages see them: listed, deleted, and links that move bytes past Python."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+from urllib.parse import quote
+from uuid import uuid4
+
+from botocore.auth import S3SigV4QueryAuth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+from django.conf import settings
+from django.db import connection, transaction
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from gateway.errors import Invalid, NotFound, Unavailable
+from gateway.queue import after_commit
+from realtime import services as realtime
+from storage import providers
+from storage.index.commits import FIRST_CHECK
+from storage.index.texts import after_all
+from storage.models import Bucket, Object
+from tenants.principal import Principal
+from tenants.services import audit
+
+from . import access_keys, backends
+
+LONGEST_KEY = 1024
+LINK_LASTS = timedelta(minutes=15)
+LINK_LASTS_AT_MOST = timedelta(hours=12)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    key: str
+    size: int
+    etag: str
+    last_modified: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """One page of one level: its objects, the levels below it, and where the next page starts (None: the end)."""
+
+    objects: list[Entry]
+    prefixes: list[str]
+    next: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """What moves one object's bytes without further credentials, until it expires."""
+
+    method: Literal["GET", "PUT"]
+    url: str
+    headers: dict[str, str]
+    expires_at: datetime
+
+
+def check_key(key: str) -> None:
+    """Raises Invalid for what cannot be a key: empty, over 1,024 bytes, with a NUL."""
+    if not key or "\0" in key or len(key.encode()) > LONGEST_KEY:
+        raise Invalid(
+            "A key has 1 to 1,024 bytes of UTF-8 and no NUL.",
+            errors={"key": ["Not a key."]},
+            code="invalid_key",
+        )
+
+
+def in_bucket(bucket: Bucket, prefix: str = "") -> QuerySet[Object]:
+    """The bucket's objects by key in byte order, those that begin with `prefix`."""
+    rows = Object.objects.filter(tenant_id=bucket.tenant_id, bucket=bucket).order_by("key")
+    if prefix:
+        rows = rows.filter(key__gte=prefix)
+        end = after_all(prefix)
+        if end is not None:
+            rows = rows.filter(key__lt=end)
+    return rows.defer("inline")
+
+
+def browse(bucket: Bucket, prefix: str = "", *, after: str = "", limit: int = 100) -> Level:
+    """One level as a folder: what is at `prefix` up to the next slash."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT is_prefix, key, size, etag, last_modified FROM storage_list(%s, %s, %s, %s, '/', '0', %s, %s)",
+            [bucket.tenant_id, bucket.pk, prefix, after_all(prefix), after, limit + 1],
+        )
+        rows = cursor.fetchall()
+    shown = rows[:limit]
+    return Level(
+        objects=[Entry(key, size, etag, at) for is_prefix, key, size, etag, at in shown if not is_prefix],
+        prefixes=[row[1] for row in shown if row[0]],
+        next=shown[-1][1] if len(rows) > limit else None,
+    )
+
+
+def get_object(bucket: Bucket, key: str) -> Object:
+    """Raises NotFound, code `no_such_key`."""
+    found = in_bucket(bucket).filter(key=key).first() if "\0" not in key else None
+    if found is None:
+        raise NotFound("No such object.", code="no_such_key")
+    return found
+
+
+def delete_object(bucket: Bucket, key: str, *, actor: Principal) -> None:
+    """Remove an object, with row, audit and event in one transaction. Raises NotFound, Unavailable.
+
+    On a remote backend it goes there first; the journal settles it if this process dies in between.
+    """
+    actor.require("storage.object.delete")
+    get_object(bucket, key)
+    if backends.is_remote(bucket.placement.backend):
+        _delete_remote(bucket, key, actor)
+        return
+    with transaction.atomic():
+        audit.record(actor, "storage.object.delete", target=f"{bucket.name}/{key}")
+        verdict = _commit(
+            "SELECT storage_commit(%s, true, ARRAY[true], ARRAY[%s], ARRAY[%s], ARRAY[0::bigint], ARRAY[''],"
+            " ARRAY[''], ARRAY['{}'::jsonb], ARRAY['{}'::jsonb], ARRAY['{}'::jsonb], ARRAY[now()],"
+            " ARRAY[NULL::text], ARRAY[NULL::bytea], ARRAY[%s], ARRAY[NULL::text])",
+            [bucket.tenant_id, bucket.pk, key, actor.label],
+        )
+        if verdict in ("absent", "bucket_gone"):
+            raise NotFound("No such object.", code="no_such_key")
+        after_commit(realtime.ring, bucket.tenant_id)
+
+
+def _delete_remote(bucket: Bucket, key: str, actor: Principal) -> None:
+    intent = uuid4()
+    _commit(
+        "SELECT storage_begin_intents(%s, ARRAY[%s], ARRAY['delete'], ARRAY[%s], ARRAY[%s], ARRAY[0::bigint],"
+        " ARRAY[''], ARRAY['{}'::jsonb], ARRAY['{}'::jsonb], ARRAY['{}'::jsonb], ARRAY[%s], %s)",
+        [bucket.tenant_id, intent, bucket.pk, key, actor.label, FIRST_CHECK],
+    )
+    try:
+        backends.provider_of(bucket.placement.backend).delete(bucket.placement.backend_bucket, key)  # type: ignore[attr-defined]
+    except providers.ProviderError as e:
+        raise Unavailable(f"The backend did not delete it: {e}", code="backend_failed") from e
+    with transaction.atomic():
+        audit.record(actor, "storage.object.delete", target=f"{bucket.name}/{key}")
+        _commit(
+            "SELECT storage_commit_intents(%s, ARRAY[%s], ARRAY[''], ARRAY[NULL::bigint], %s)",
+            [bucket.tenant_id, intent, FIRST_CHECK],
+        )
+        after_commit(realtime.ring, bucket.tenant_id)
+
+
+def _commit(statement: str, values: Sequence[object]) -> str | None:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, values)
+        verdicts: list[str | None] = cursor.fetchone()[0]
+    return verdicts[0]
+
+
+def upload_link(
+    bucket: Bucket, key: str, *, base_url: str | None = None, lasts: timedelta = LINK_LASTS, actor: Principal
+) -> Link:
+    """A link that takes one PUT of the object's bytes. `base_url`: the origin the caller sees us at.
+
+    Raises Forbidden, Invalid.
+    """
+    actor.require("storage.object.write")
+    return _link("PUT", bucket, key, base_url, lasts, actor)
+
+
+def download_link(
+    bucket: Bucket, key: str, *, base_url: str | None = None, lasts: timedelta = LINK_LASTS, actor: Principal
+) -> Link:
+    """A link that gives the object's bytes. Raises Forbidden, NotFound."""
+    actor.require("storage.object.read")
+    get_object(bucket, key)
+    return _link("GET", bucket, key, base_url, lasts, actor)
+
+
+def _link(
+    method: Literal["GET", "PUT"],
+    bucket: Bucket,
+    key: str,
+    base_url: str | None,
+    lasts: timedelta,
+    actor: Principal,
+) -> Link:
+    check_key(key)
+    if not timedelta(seconds=1) <= lasts <= LINK_LASTS_AT_MOST:
+        raise Invalid("A link lasts 1 second to 12 hours.", errors={"expires_in": ["Out of range."]})
+    key_id, secret = access_keys.signing_key(actor=actor)
+    base = (base_url or settings.PUBLIC_BASE_URL).rstrip("/")
+    request = AWSRequest(method, f"{base}/s3/{bucket.name}/{quote(key, safe='/~')}")
+    seconds = int(lasts.total_seconds())
+    S3SigV4QueryAuth(Credentials(key_id, secret), "s3", "us-east-1", expires=seconds).add_auth(request)
+    return Link(method, request.url, {}, timezone.now() + lasts)
