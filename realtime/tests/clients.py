@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-import contextlib
-import http.client
 import json
+import select
+import socket
 import time
 from collections.abc import Iterator
 from typing import Any
 
+import h11
+from django.conf import settings
+from django.test import Client
+
+from gateway.db.scope import platform_scope, tenant_scope
+from realtime.services import publish
+from tenants.models import ApiKey
 from tenants.principal import Principal
+from tenants.services import api_keys
 from tests import factories
 
 
@@ -17,83 +25,105 @@ def token(who: Principal) -> str:
     return factories.bearer(who).removeprefix("Bearer ")
 
 
+def api_key(who: Principal, permissions: list[str] | None = None) -> tuple[ApiKey, str]:
+    with tenant_scope(who.tenant.pk):
+        return api_keys.issue_key("reader", permissions=permissions, actor=who)
+
+
+def cookie(who: Principal) -> str:
+    """The Cookie header of a signed-in browser."""
+    browser = Client()
+    with platform_scope("tests"):
+        browser.force_login(who.user)
+    return f"{settings.SESSION_COOKIE_NAME}={browser.cookies[settings.SESSION_COOKIE_NAME].value}"
+
+
+def emit(tenant_id: int, *subjects: str, kind: str = "storage.object.created", **data: object) -> list[str]:
+    """One committed event per subject; their ids."""
+    with tenant_scope(tenant_id):
+        return [str(publish(tenant_id, kind, subject=subject, data=data)) for subject in subjects]
+
 
 class Stream:
-    """`status` and, where refused, `problem`; else events by `until` and `take`."""
+    """`status` and, where refused, `problem`; else events by `events` and `take`."""
 
     def __init__(
         self, port: int, query: str = "", *, token: str = "", last: str | None = None, **headers: str
     ) -> None:
-        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
-        given = {name.replace("_", "-"): value for name, value in headers.items()}
+        given = {"Host": f"127.0.0.1:{port}"} | {
+            name.replace("_", "-"): value for name, value in headers.items()
+        }
         if token:
             given["Authorization"] = f"Bearer {token}"
         if last is not None:
             given["Last-Event-ID"] = last
-        self._connection.request("GET", "/api/v1/realtime/events" + (f"?{query}" if query else ""), headers=given)
-        self._response = self._connection.getresponse()
-        self.status, self.headers = self._response.status, self._response.headers
-        self.problem = json.loads(self._response.read()) if self.status != 200 else None
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=20)
+        self._http = h11.Connection(h11.CLIENT)
+        target = "/api/v1/realtime/events" + (f"?{query}" if query else "")
+        request = h11.Request(method="GET", target=target, headers=list(given.items()))
+        self.socket.sendall(self._http.send(request) + self._http.send(h11.EndOfMessage()))
+        response = self._next(20)
+        assert isinstance(response, h11.Response)
+        self.status = response.status_code
+        self.headers = {name.decode(): value.decode() for name, value in response.headers}
+        self.problem = json.loads(b"".join(self._body())) if self.status != 200 else {}
         self.last: str | None = None
-        self.error: dict[str, Any] | None = None
+        self.error: dict[str, Any] = {}
         self.heartbeats = 0
-        self._ids: list[str] = []
+        self._rest = b""
 
     def __enter__(self) -> Stream:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        self._response.close()
-        self._connection.close()
+        self.socket.close()
 
     def events(self, seconds: float = 10) -> Iterator[dict[str, Any]]:
-        """Events until the stream ends or is silent for `seconds`."""
+        """Events until the stream ends, or `seconds` have passed."""
         end = time.monotonic() + seconds
-        kind, event_id, data = "", None, ""
-        while (left := end - time.monotonic()) > 0:
-            if self._connection.sock:
-                self._connection.sock.settimeout(left)
-            try:
-                line = self._response.readline()
-            except TimeoutError:
-                return
-            if not line:
-                return
-            name, _, value = line.decode().rstrip("\n").partition(":")
-            value = value.removeprefix(" ")
-            if name == "id":
-                event_id = value
-            elif name == "event":
-                kind = value
-            elif name == "data":
-                data = value
-            elif line == b"\n":
-                self.last = event_id or self.last
-                if kind == "error":
-                    self.error = json.loads(data)
-                elif data:
-                    yield json.loads(data)
-                kind, event_id, data = "", None, ""
-            elif line.startswith(b":"):
-                self.heartbeats += 1
+        while True:
+            block, mark, rest = self._rest.partition(b"\n\n")
+            if not mark:
+                data = self._next(end - time.monotonic())
+                if not isinstance(data, h11.Data):
+                    return
+                self._rest += bytes(data.data)
+                continue
+            self._rest = rest
+            fields = dict(line.split(": ", 1) for line in block.decode().split("\n") if line[0] != ":")
+            self.heartbeats += not fields
+            self.last = fields.get("id", self.last)
+            if fields.get("event") == "error":
+                self.error = json.loads(fields["data"])
+            elif "data" in fields:
+                yield json.loads(fields["data"])
 
     def take(self, count: int, seconds: float = 10) -> list[dict[str, Any]]:
         """The next `count` events, or as many as come in time."""
         taken: list[dict[str, Any]] = []
-        if count:
-            for event in self.events(seconds):
-                taken.append(event)
-                if len(taken) == count:
-                    break
+        events = self.events(seconds)
+        while len(taken) < count and (event := next(events, None)) is not None:
+            taken.append(event)
         return taken
 
     def seconds_to_end(self, most: float = 10) -> float:
-        """How long the stream stays open from now."""
+        """How long the stream stays open from now, whatever it says meanwhile."""
         start = time.monotonic()
-        with contextlib.suppress(http.client.HTTPException, ConnectionError):
-            for _ in self.events(most):
-                pass
+        for _ in self.events(most):
+            pass
         return time.monotonic() - start
+
+    def _body(self) -> Iterator[bytes]:
+        while isinstance(data := self._next(20), h11.Data):
+            yield bytes(data.data)
+
+    def _next(self, seconds: float) -> Any:
+        """The next part of the answer; None where the connection is gone or silent for so long."""
+        while (event := self._http.next_event()) is h11.NEED_DATA:
+            if seconds <= 0 or not select.select([self.socket], [], [], seconds)[0]:
+                return None
+            try:
+                self._http.receive_data(self.socket.recv(1 << 16))
+            except ConnectionError:
+                return None
+        return event
