@@ -1,0 +1,121 @@
+"""How storage looks in the API."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework import serializers
+
+from storage.models import AccessKey, Backend, Bucket, Object
+
+
+class BackendSerializer(serializers.ModelSerializer[Backend]):
+    """Without its credentials, which are never shown again. `shared`: the platform's, for all tenants."""
+
+    id = serializers.UUIDField(source="public_id", read_only=True)
+    shared = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Backend
+        fields = [
+            "id", "name", "kind", "shared", "is_default", "endpoint", "region", "path_style", "checksum_mode",
+            "created_at", "checked_at", "check_error",
+        ]  # fmt: skip
+
+    def get_shared(self, backend: Backend) -> bool:
+        return backend.tenant_id is None
+
+
+class _ConnectionSerializer(serializers.Serializer[Any]):
+    endpoint = serializers.CharField(max_length=300, required=False, help_text="https://host[:port]")
+    region = serializers.CharField(max_length=64, required=False)
+    access_key = serializers.CharField(max_length=200, required=False, write_only=True)
+    secret_key = serializers.CharField(
+        max_length=500, required=False, write_only=True, trim_whitespace=False, allow_blank=True
+    )
+    path_style = serializers.BooleanField(required=False)
+    checksum_mode = serializers.ChoiceField(Backend.ChecksumMode.choices, required=False)
+    is_default = serializers.BooleanField(required=False)
+
+
+class CreateBackendSerializer(_ConnectionSerializer):
+    name = serializers.RegexField(r"^[a-z0-9][a-z0-9-]{0,62}\Z")
+    kind = serializers.CharField(max_length=16, default="s3")
+    shared = serializers.BooleanField(default=False, help_text="Platform staff only")
+
+
+class UpdateBackendSerializer(_ConnectionSerializer):
+    name = serializers.RegexField(r"^[a-z0-9][a-z0-9-]{0,62}\Z", required=False)
+
+
+class BucketSerializer(serializers.ModelSerializer[Bucket]):
+    id = serializers.UUIDField(source="public_id", read_only=True)
+    backend = serializers.CharField(source="placement.backend.name", read_only=True)
+    ready = serializers.BooleanField(
+        source="placement.is_settled", read_only=True, help_text="Whether it is there on its backend yet"
+    )
+    error = serializers.CharField(source="placement.error", read_only=True)
+
+    class Meta:
+        model = Bucket
+        fields = ["id", "name", "backend", "ready", "error", "created_at", "created_by"]
+
+
+class CreateBucketSerializer(serializers.Serializer[Any]):
+    name = serializers.CharField(max_length=63, min_length=3)
+    backend = serializers.CharField(
+        max_length=63, required=False, allow_null=True, default=None, help_text="Its name; null: the default"
+    )
+
+
+class AccessKeySerializer(serializers.ModelSerializer[AccessKey]):
+    id = serializers.UUIDField(source="public_id", read_only=True)
+    user = serializers.CharField(source="user.username", read_only=True)
+    permissions = serializers.ListField(child=serializers.CharField(), read_only=True, allow_null=True)
+
+    class Meta:
+        model = AccessKey
+        fields = ["id", "name", "access_key_id", "user", "permissions", "created_at", "revoked_at"]
+
+
+class CreateAccessKeySerializer(serializers.Serializer[Any]):
+    name = serializers.CharField(max_length=100)
+
+
+class IssuedAccessKeySerializer(serializers.Serializer[Any]):
+    id = serializers.UUIDField()
+    name = serializers.CharField()
+    access_key_id = serializers.CharField()
+    secret_access_key = serializers.CharField(help_text="Shown this once")
+    warning = serializers.CharField()
+
+
+class ObjectSerializer(serializers.ModelSerializer[Object]):
+    class Meta:
+        model = Object
+        fields = ["key", "size", "etag", "content_type", "metadata", "last_modified", "writer"]
+
+
+class ListObjectsSerializer(serializers.Serializer[Any]):
+    bucket = serializers.CharField(max_length=63)
+    prefix = serializers.CharField(
+        max_length=1024, required=False, default="", allow_blank=True, trim_whitespace=False
+    )
+
+
+class ObjectNameSerializer(serializers.Serializer[Any]):
+    bucket = serializers.CharField(max_length=63)
+    key = serializers.CharField(max_length=1024, trim_whitespace=False)
+
+
+class LinkRequestSerializer(ObjectNameSerializer):
+    method = serializers.ChoiceField(["GET", "PUT"], default="GET")
+    expires_in = serializers.IntegerField(min_value=1, max_value=43_200, default=900, help_text="Seconds")
+
+
+class LinkSerializer(serializers.Serializer[Any]):
+    """A request that moves the object's bytes without further credentials."""
+
+    method = serializers.ChoiceField(["GET", "PUT"])
+    url = serializers.CharField()
+    expires_at = serializers.DateTimeField()
