@@ -12,6 +12,8 @@ from collections.abc import Iterator
 import pytest
 from pytest_django.plugin import DjangoDbBlocker
 
+pytest_plugins = ["tests.stack"]
+
 
 def pytest_configure() -> None:
     if not os.environ.get("DATABASE_OWNER_URL"):
@@ -19,6 +21,15 @@ def pytest_configure() -> None:
             "no database: run the tests with `make test`, or start them with "
             "`.venv/bin/python -m gateway.supervisor services --home var/dev -- .venv/bin/pytest …`"
         )
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _quick_passwords() -> Iterator[None]:
+    """Argon2 with the least cost: tests make hundreds of accounts."""
+    from django.test import override_settings
+
+    with override_settings(PASSWORD_HASHERS=["tests.hashers.QuickArgon2"]):
+        yield
 
 
 @pytest.fixture(scope="session")
