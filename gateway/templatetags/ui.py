@@ -1,0 +1,96 @@
+"""Words of the templates."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from django import template
+from django.templatetags.static import static
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.timesince import timesince
+from django.utils.timezone import localtime, now
+
+from tenants.principal import Principal
+
+register = template.Library()
+
+_UNITS = ("KiB", "MiB", "GiB", "TiB", "PiB")
+
+
+@register.simple_tag
+def icon(name: str) -> SafeString:
+    """A picture of the sprite beside a text; screen readers pass it over."""
+    return format_html(
+        '<svg class="icon" aria-hidden="true"><use href="{}#{}"></use></svg>', static("img/icons.svg"), name
+    )
+
+
+@register.simple_tag
+def sprite() -> str:
+    return static("img/icons.svg")
+
+
+@register.filter
+def can(principal: Principal, permission: str) -> bool:
+    return principal.can(permission)
+
+
+@register.filter
+def size(value: int | None) -> str:
+    """Bytes in powers of 1,024."""
+    if value is None:
+        return ""
+    if abs(value) < 1024:
+        return "1 byte" if value == 1 else f"{value} bytes"
+    amount = float(value)
+    for unit in _UNITS:
+        amount /= 1024
+        if abs(amount) < 1024 or unit == _UNITS[-1]:
+            return f"{amount:.1f} {unit}"
+    raise AssertionError
+
+
+@register.filter
+def exactly(value: datetime | None) -> str:
+    return localtime(value).strftime("%Y-%m-%d %H:%M:%S UTC") if value else ""
+
+
+@register.filter
+def ago(value: datetime | None) -> SafeString | str:
+    """How long ago, kept true by times.js; the exact time is the title."""
+    if value is None:
+        return ""
+    distance = timesince(value, now(), depth=1) if value <= now() else ""
+    text = f"{distance} ago" if distance and not distance.startswith("0") else "now"
+    if value > now():
+        text = f"in {timesince(now(), value, depth=1)}"
+    return format_html(
+        '<time datetime="{}" title="{}" data-ago>{}</time>', value.isoformat(), exactly(value), text
+    )
+
+
+@register.filter
+def share(used: int, limit: int | None) -> int:
+    """Percent of a limit, at most 100."""
+    return min(100, round(100 * used / limit)) if limit else 0
+
+
+@register.filter
+def tightness(percent: int) -> str:
+    """The class of a bar: how close to the limit."""
+    return "full" if percent >= 95 else "tight" if percent >= 80 else ""
+
+
+@register.filter
+def event_icon(kind: str) -> str:
+    return {"storage": "bucket", "tenants": "users", "system": "settings", "gateway": "link"}.get(
+        kind.partition(".")[0], "pulse"
+    )
+
+
+@register.inclusion_tag("gateway/_field.html")
+def field(bound: Any) -> dict[str, Any]:
+    """A form's field with its label, hint and errors, tied together for screen readers."""
+    return {"field": bound}

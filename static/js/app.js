@@ -1,0 +1,9 @@
+import "./dialogs.js";
+import "./requests.js";
+import "./copy.js";
+import "./live.js";
+import "./menu.js";
+import "./objects.js";
+import "./tabs.js";
+import "./times.js";
+import "./uploads.js";

@@ -1,0 +1,59 @@
+// What happens around HTMX requests: a bar while they run, and a clear message when one fails.
+
+import { askFirst } from "./dialogs.js";
+import { requestNote, toast } from "./toasts.js";
+
+const bar = document.querySelector(".bar");
+let running = 0;
+
+function busy(change) {
+  running = Math.max(0, running + change);
+  if (running) bar.dataset.busy = "";
+  else delete bar.dataset.busy;
+}
+
+document.addEventListener("htmx:beforeSend", () => busy(1));
+document.addEventListener("htmx:afterRequest", () => busy(-1));
+
+function again(detail) {
+  const { requestConfig: config, elt, target } = detail;
+  if (config.verb === "get") return () => htmx.ajax("GET", config.path, { source: elt, target, values: config.parameters });
+  return () => (elt.requestSubmit ? elt.requestSubmit() : elt.click());
+}
+
+document.addEventListener("htmx:responseError", (event) => {
+  const { xhr } = event.detail;
+  if (xhr.getResponseHeader("HX-Redirect")) return;
+  let text = `The server answered ${xhr.status}.`;
+  let id = xhr.getResponseHeader("X-Request-ID");
+  try {
+    const problem = JSON.parse(xhr.responseText);
+    text = problem.detail || text;
+    id = problem.request_id || id;
+  } catch {
+    if (xhr.status >= 502 && xhr.status <= 504) text = "The platform does not answer just now.";
+  }
+  toast(text, { level: "bad", note: requestNote(id), retry: xhr.status >= 500 ? again(event.detail) : null });
+});
+
+for (const name of ["htmx:sendError", "htmx:timeout"]) {
+  document.addEventListener(name, (event) => {
+    toast("The server cannot be reached.", { level: "bad", retry: again(event.detail) });
+  });
+}
+
+document.addEventListener("toast", (event) => {
+  const { text, level } = event.detail;
+  toast(text, { level });
+});
+
+document.addEventListener("htmx:confirm", (event) => {
+  const { question, elt } = event.detail;
+  if (!question) return;
+  event.preventDefault();
+  askFirst(question, elt.dataset.confirmLabel).then((yes) => yes && event.detail.issueRequest(true));
+});
+
+for (const message of document.querySelectorAll("[data-message]")) {
+  toast(message.textContent, { level: message.dataset.message });
+}

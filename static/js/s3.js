@@ -1,0 +1,78 @@
+// Bytes go straight to the S3 front: the page asks for a signed URL, and the browser talks to it.
+
+export class Refused extends Error {
+  constructor(message, { status = 0, code = "", requestId = "" } = {}) {
+    super(message);
+    Object.assign(this, { status, code, requestId });
+  }
+}
+
+/** POST JSON to one of the page's own URLs. Throws Refused. */
+async function ask(page, url, body) {
+  let answer;
+  try {
+    answer = await fetch(url, {
+      method: "POST",
+      headers: { "Content-Type": "application/json", "X-CSRFToken": page.dataset.csrf },
+      body: JSON.stringify(body),
+    });
+  } catch {
+    throw new Refused("The server cannot be reached.");
+  }
+  const found = await answer.json().catch(() => ({}));
+  if (answer.status === 401) location.reload();
+  if (!answer.ok) {
+    const requestId = found.request_id ?? answer.headers.get("X-Request-ID") ?? "";
+    throw new Refused(found.detail ?? `The server answered ${answer.status}.`, { status: answer.status, code: found.code, requestId });
+  }
+  return found;
+}
+
+/** A signed URL for one request on an object. */
+export async function link(page, method, key) {
+  return (await ask(page, page.dataset.links, { method, key })).url;
+}
+
+/** Delete objects; resolves to how many were there. */
+export async function remove(page, keys) {
+  return (await ask(page, page.dataset.deletes, { keys })).deleted;
+}
+
+/** What the S3 front's error answer says. */
+export function refusal(status, text, requestId) {
+  const xml = new DOMParser().parseFromString(text || "<none/>", "application/xml");
+  const said = (name) => xml.querySelector(name)?.textContent ?? "";
+  return new Refused(said("Message") || `The store answered ${status}.`, {
+    status,
+    code: said("Code"),
+    requestId: said("RequestId") || requestId || "",
+  });
+}
+
+/** PUT a file; `progress(sent)` is called along the way, `signal` stops it. Throws Refused, or AbortError. */
+export function put(url, file, { progress, signal, replace }) {
+  return new Promise((resolve, reject) => {
+    const xhr = new XMLHttpRequest();
+    xhr.open("PUT", url);
+    xhr.setRequestHeader("Content-Type", file.type || "application/octet-stream");
+    if (!replace) xhr.setRequestHeader("If-None-Match", "*");
+    xhr.upload.addEventListener("progress", (event) => progress(event.loaded));
+    xhr.addEventListener("load", () => {
+      if (xhr.status >= 200 && xhr.status < 300) resolve();
+      else reject(refusal(xhr.status, xhr.responseText, xhr.getResponseHeader("x-amz-request-id")));
+    });
+    xhr.addEventListener("error", () => reject(new Refused("The connection broke off.")));
+    xhr.addEventListener("abort", () => reject(new DOMException("Cancelled", "AbortError")));
+    signal.addEventListener("abort", () => xhr.abort());
+    if (signal.aborted) reject(new DOMException("Cancelled", "AbortError"));
+    else xhr.send(file);
+  });
+}
+
+/** Run `work` on each of `items`, a few at a time. */
+export async function each(items, work, width = 3) {
+  const queue = [...items];
+  await Promise.all(Array.from({ length: Math.min(width, queue.length) }, async () => {
+    while (queue.length) await work(queue.shift());
+  }));
+}
