@@ -46,6 +46,7 @@ def status(root: Path) -> int:
     if process is None:
         print(f"nothing runs in {path}")
         return 3
+    os.environ.update(home.recall(path).get("running", {}))
     settings = configuration.load(root)
     print(f"running as process {process}, data in {path}, http://localhost:{settings.http_port}/")
     for state in _states(path):
@@ -88,14 +89,14 @@ def reset(root: Path) -> int:
 def run(root: Path, command: list[str]) -> int:
     """Replace ourselves by a command that sees the running instance's services and settings."""
     path = configuration.home_path(root)
+    if home.holder(path) is None:
+        raise Refusal(f"nothing runs in {path}: `make up` first")
+    memory = home.recall(path)
+    os.environ.update(memory.get("running", {}))
     configuration.load(root)
-    try:
-        known = json.loads((path / home.MEMORY).read_text()).get("urls", {})
-    except (OSError, ValueError) as error:
-        raise Refusal(f"no instance was ever started in {path}: `make up` first") from error
-    if known and home.holder(path) is None:
-        raise Refusal(f"the database in {path} is not running: `make up` first")
-    environment = {**environments.of_processes(path, known), "PYTHONPATH": str(root)}
+    environment = {**environments.of_processes(path, memory.get("urls", {})), "PYTHONPATH": str(root)}
+    if "admin_password" in memory:
+        environment.setdefault("BOOTSTRAP_ADMIN_PASSWORD", memory["admin_password"])
     try:
         os.execvpe(command[0], command, environment)  # noqa: S606  (a list, never a shell)
     except OSError as error:

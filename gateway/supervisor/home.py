@@ -30,7 +30,7 @@ class Home:
         self.path = path
         try:
             _make(path)
-            self.memory: dict[str, Any] = self._recall()
+            self.memory: dict[str, Any] = recall(path)
             self.account: Account = accounts.choose(path.stat().st_uid, self.memory.get("account"), say)
             if self.account.switch and path.stat().st_uid == 0:
                 os.chown(path, 0, self.account.gid)
@@ -86,18 +86,20 @@ class Home:
         finally:
             os.close(handle)
 
-    def _recall(self) -> dict[str, Any]:
-        try:
-            recalled = json.loads((self.path / MEMORY).read_text())
-        except FileNotFoundError:
-            return {}
-        except ValueError:
-            raise Refusal(
-                f"{self.path / MEMORY} is damaged: restore it from a backup, or `make reset` to start empty"
-            ) from None
-        if not isinstance(recalled, dict):
-            raise Refusal(f"{self.path / MEMORY} is damaged: restore it from a backup")
-        return recalled
+
+def recall(path: Path) -> dict[str, Any]:
+    """What the home at `path` remembers; nothing for a new one."""
+    try:
+        recalled = json.loads((path / MEMORY).read_text())
+    except FileNotFoundError:
+        return {}
+    except ValueError:
+        recalled = None
+    except OSError as error:
+        raise Refusal(explain(error, path)) from error
+    if not isinstance(recalled, dict):
+        raise Refusal(f"{path / MEMORY} is damaged: restore it from a backup, or `make reset` to start empty")
+    return recalled
 
 
 def holder(path: Path) -> int | None:

@@ -107,7 +107,11 @@ class _Start:
         own_cache = not environments.given("REDIS_URL")
         if own_cache:
             urls["REDIS_URL"] = valkey.url()
-        self._home.remember(urls=urls)
+        running = {
+            "GATEHOUSE_HTTP_PORT": self._settings.http_port,
+            "GATEHOUSE_HTTPS_PORT": self._settings.https_port,
+        }
+        self._home.remember(urls=urls, running={name: str(port) for name, port in running.items()})
         started = services.programs(postgres if own_database else None, valkey if own_cache else None)
         self._supervisor.add(*started)
         self._supervisor.wait_ready(SERVICES_LIMIT_SECONDS)
@@ -133,7 +137,7 @@ class _Start:
             return None
         password = None
         if self._settings.development and not environments.given("BOOTSTRAP_ADMIN_PASSWORD"):
-            password = secrets.token_urlsafe(12)
+            password = self._home.memory.get("admin_password") or secrets.token_urlsafe(12)
             environment = {**environment, "BOOTSTRAP_ADMIN_PASSWORD": password}
         command = [str(self._python), str(self._root / "manage.py"), "prepare"]
         setup = self._supervisor.run_once(Program("setup", command, lambda: True, environment))
@@ -143,7 +147,10 @@ class _Start:
             raise Refusal(f"the database could not be prepared: {setup.why()}")
         self._home.remember(prepared=state)
         made = f"administrator {env.text('BOOTSTRAP_ADMIN_USERNAME', 'admin')} made"  # says `bootstrap`
-        return password if made in setup.said else None
+        if password is None or made not in setup.said:
+            return None
+        self._home.remember(admin_password=password)  # for `make demo`; mode 0600, beside the database's
+        return password
 
     def _start_processes(self, environment: dict[str, str], embedded: tuple[str, ...]) -> None:
         edge = Program("edge", [str(self._python), "-m", "gateway.edge"], lambda: True, environment)
