@@ -1,0 +1,87 @@
+"""A reader that does not keep up is cut off with a reason, and can go on from where it was."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import pytest
+from websockets.exceptions import ConnectionClosed
+
+from realtime.tests.clients import Stream, emit, token
+from realtime.tests.conftest import Live
+from realtime.tests.test_websocket import open_socket
+from tests import factories
+
+pytestmark = pytest.mark.django_db(transaction=True)
+# More than the kernel holds for a socket that nobody reads, and a reader's queue.
+FLOOD = [str(n) for n in range(250)]
+FILLER = "x" * 60_000
+
+
+def _rss_mib(live: Live) -> int:
+    status = Path(f"/proc/{live.process.pid}/status").read_text()
+    return int(status.split("VmRSS:")[1].split()[0]) >> 10
+
+
+def test_it_is_told_and_resumes_without_loss(live: Live) -> None:
+    reader = factories.member(factories.tenant())
+    with Stream(live.port, token=token(reader)) as slow, Stream(live.port, token=token(reader)) as quick:
+        before = _rss_mib(live)
+        ids = []
+        for subject in FLOOD:  # one by one, so that the quick one keeps up
+            ids += emit(reader.tenant.pk, subject, filler=FILLER)
+            assert quick.take(1)
+        assert _rss_mib(live) - before < 32
+        seen = [event["id"] for event in slow.events(5)]
+        assert slow.error["code"] == "slow_reader"
+        assert slow.error["status"] == 503
+        assert "Connect again with the last event's id" in slow.error["detail"]
+    assert 0 < len(seen) < len(ids)
+    with Stream(live.port, token=token(reader), last=seen[-1]) as again:
+        seen += [event["id"] for event in again.take(len(ids) - len(seen))]
+    assert seen == ids
+
+
+def test_a_socket_is_closed_with_try_again_later(live: Live) -> None:
+    reader = factories.member(factories.tenant())
+    with open_socket(live, Authorization=factories.bearer(reader)) as slow:
+        ids = emit(reader.tenant.pk, *FLOOD, filler=FILLER)
+        time.sleep(1)
+        seen = []
+        with pytest.raises(ConnectionClosed) as closed:
+            while True:
+                seen.append(json.loads(slow.recv(timeout=5))["id"])
+    assert closed.value.rcvd is not None
+    assert closed.value.rcvd.code == 1013
+    assert closed.value.rcvd.reason.startswith("This reader is too slow")
+    assert seen == ids[: len(seen)]
+
+
+def test_one_that_takes_nothing_at_all_is_dropped(
+    live_with: Callable[..., AbstractContextManager[Live]],
+) -> None:
+    reader = factories.member(factories.tenant())
+    with live_with(REALTIME_SEND_SECONDS="1", REALTIME_TENANT_CONNECTIONS="1") as live:
+        with Stream(live.port, token=token(reader)):
+            emit(reader.tenant.pk, *FLOOD, filler=FILLER)
+            time.sleep(3.5)
+            with Stream(live.port, token=token(reader)) as after:  # its place is free again
+                assert after.status == 200
+        assert live.terminate() < 2
+
+
+def test_one_that_takes_nothing_does_not_hold_up_a_restart(
+    live_with: Callable[..., AbstractContextManager[Live]],
+) -> None:
+    reader = factories.member(factories.tenant())
+    with (
+        live_with() as live,
+        Stream(live.port, token=token(reader)),
+        open_socket(live, Authorization=factories.bearer(reader)),
+    ):
+        emit(reader.tenant.pk, *FLOOD, filler=FILLER)
+        assert live.terminate() < 2.5
