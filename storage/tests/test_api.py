@@ -46,7 +46,12 @@ def test_a_bucket_from_birth_to_end(admin: Principal) -> None:
     made = api.post(BUCKETS, {"name": "docs"}, format="json")
     assert made.status_code == 201, made.json()
     bucket = made.json()["data"]
-    assert (bucket["name"], bucket["backend"], bucket["ready"], bucket["error"]) == ("docs", "local", True, "")
+    assert (bucket["name"], bucket["backend"], bucket["ready"], bucket["error"]) == (
+        "docs",
+        "local",
+        True,
+        "",
+    )
     assert [b["name"] for b in api.get(BUCKETS).json()["data"]] == ["docs"]
     assert api.get(f"{BUCKETS}/{bucket['id']}").json()["data"] == bucket
     again = api.post(BUCKETS, {"name": "docs"}, format="json")
@@ -55,13 +60,29 @@ def test_a_bucket_from_birth_to_end(admin: Principal) -> None:
     assert api.get(BUCKETS).json()["meta"]["total"] == 0
     with tenant_scope(admin.tenant.pk):
         kinds = list(Event.objects.filter(type__startswith="storage.").values_list("type", "subject"))
-        actions = list(AuditEntry.objects.filter(action__startswith="storage.").values_list("action", flat=True))
+        actions = list(
+            AuditEntry.objects.filter(action__startswith="storage.").values_list("action", flat=True)
+        )
     assert kinds == [("storage.bucket.created", "docs"), ("storage.bucket.deleted", "docs")]
     assert sorted(actions) == ["storage.bucket.create", "storage.bucket.delete"]
 
 
 @pytest.mark.parametrize(
-    "name", ["ab", "a" * 64, "Docs", "a_b", "-ab", "ab-", "a..b", "192.168.0.1", "xn--ab", "ab-s3alias", "a/b", "ä-ö"]
+    "name",
+    [
+        "ab",
+        "a" * 64,
+        "Docs",
+        "a_b",
+        "-ab",
+        "ab-",
+        "a..b",
+        "192.168.0.1",
+        "xn--ab",
+        "ab-s3alias",
+        "a/b",
+        "ä-ö",
+    ],
 )
 def test_what_is_no_bucket_name(admin: Principal, name: str) -> None:
     answer = factories.client(admin).post(BUCKETS, {"name": name}, format="json")
@@ -148,8 +169,14 @@ def test_objects_are_listed_in_byte_order_and_pages(admin: Principal) -> None:
     listed = api.get(OBJECTS, {"bucket": "docs", "per_page": 4}).json()
     assert [o["key"] for o in listed["data"]] == ["B", "a", "a b", "a/x"]
     assert listed["meta"] == {"page": 1, "per_page": 4, "total": 6}
-    assert [o["key"] for o in api.get(OBJECTS, {"bucket": "docs", "per_page": 4, "page": 2}).json()["data"]] == ["b", "ä"]
-    assert [o["key"] for o in api.get(OBJECTS, {"bucket": "docs", "prefix": "a"}).json()["data"]] == ["a", "a b", "a/x"]
+    assert [
+        o["key"] for o in api.get(OBJECTS, {"bucket": "docs", "per_page": 4, "page": 2}).json()["data"]
+    ] == ["b", "ä"]
+    assert [o["key"] for o in api.get(OBJECTS, {"bucket": "docs", "prefix": "a"}).json()["data"]] == [
+        "a",
+        "a b",
+        "a/x",
+    ]
     assert api.get(OBJECTS, {"bucket": "none"}).json()["code"] == "no_such_bucket"
     assert api.get(OBJECTS).status_code == 400
     assert api.get(OBJECTS, {"bucket": "docs", "prefix": "\0"}).status_code == 400
@@ -209,7 +236,9 @@ TABLE = [
     ("method", "path", "body", "role", "status"),
     [(m, p, b, role, status) for m, p, b, by_role in TABLE for role, status in by_role.items()],
 )
-def test_who_may(admin: Principal, method: str, path: str, body: dict[str, Any], role: str, status: int) -> None:
+def test_who_may(
+    admin: Principal, method: str, path: str, body: dict[str, Any], role: str, status: int
+) -> None:
     api = factories.client(factories.member(admin.tenant, role))
     answer = getattr(api, method)(path, body, format="json") if method != "get" else api.get(path)
     assert answer.status_code == status, answer.json()
@@ -273,7 +302,9 @@ def test_staff_manage_shared_backends_and_tenants_see_them(admin: Principal) -> 
     assert api.post(BUCKETS, {"name": "docs2", "backend": "none"}, format="json").status_code == 400
 
 
-def test_what_ends_with_the_membership(admin: Principal, django_assert_max_num_queries: Callable[..., Any]) -> None:
+def test_what_ends_with_the_membership(
+    admin: Principal, django_assert_max_num_queries: Callable[..., Any]
+) -> None:
     """Listing costs the same for one bucket and for many."""
     api = factories.client(admin)
     for n in range(20):

@@ -71,7 +71,9 @@ async def test_what_is_announced_counts_against_the_quota(
     intents = [r for r in results if not isinstance(r, BaseException)]
     assert len(intents) == 3
     await set_quota(db, remote.tenant_id, 10)
-    await asyncio.gather(*(index.commit_intent(i, etag="e") for i in intents))  # it is there: never refused now
+    await asyncio.gather(
+        *(index.commit_intent(i, etag="e") for i in intents)
+    )  # it is there: never refused now
     assert await usage(db, remote.tenant_id) == (900, 3, 0)
 
 
@@ -104,7 +106,9 @@ async def test_a_remote_upload_ends_with_its_intent(
 
 async def test_many_at_once(index: ObjectIndex, remote: BucketInfo, db: Database) -> None:
     async def write(n: int) -> None:
-        await index.commit_intent(await index.begin_intent(put(remote, f"k{n % 40}", size=n)), etag=uuid4().hex)
+        await index.commit_intent(
+            await index.begin_intent(put(remote, f"k{n % 40}", size=n)), etag=uuid4().hex
+        )
 
     await asyncio.gather(*(write(n) for n in range(120)))
     assert (await usage(db, remote.tenant_id))[1] == 40
