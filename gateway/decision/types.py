@@ -130,11 +130,9 @@ class RequestHead:
     """The client's address; from X-Forwarded-For only when TRUSTED_PROXIES names the sender."""
     headers: Headers
     """The client's headers with `host` and `content-length`; never an `X-Gw-*` one. Hop-by-hop
-    headers, `Expect` and the `Sec-WebSocket-*` ones stay at the edge."""
+    headers and `Expect` stay at the edge; a WebSocket's request is known by `Sec-WebSocket-Key`."""
     content_length: int | None
     """None: no length was announced; there is no body, or a chunked one."""
-    upgrade: str
-    """The Upgrade header in lower case (`websocket`), else empty."""
     request_id: str
     """Also in the answer's X-Request-ID and in every log line."""
     token: Mapping[str, Any] | None = field(default=None, repr=False)

@@ -41,6 +41,9 @@ _QUERY_SECRETS = (
 )
 _HEADER_SECRETS = ("X-Api-Key", "X-Amz-Security-Token", "X-Introspect-Secret", "X-Gw-Token")
 
+_PROXY_LOGGER = "http.handlers.reverse_proxy"
+"""Silent: it would encode each request for the log it might write. What fails is told to `Decider.failed`."""
+
 _SECOND = 1_000_000_000
 
 
@@ -124,16 +127,31 @@ def _site(settings: EdgeSettings) -> list[Json]:
         {
             **_ask(settings, "/decide", {}),
             "handle_response": [
-                {"match": _action("forward"), "routes": _forward(settings)},
-                {"match": _action("file"), "routes": _send_file(settings)},
-                {"match": _action("handle"), "routes": _handle(settings)},
+                {"match": {"headers": {wire.ACTION: [action]}}, "routes": routes}
+                for action, routes in _acts(settings)
             ],
         },
     ]
 
 
-def _action(name: str) -> Json:
-    return {"status_code": [2], "headers": {wire.ACTION: [name]}}
+def _acts(settings: EdgeSettings) -> Iterator[tuple[str, list[Json]]]:
+    """What the decision process can ask for, by the value of `X-Gw-Action`; looked through in this order."""
+    yield "file", _send_file(settings)
+    yield "handle", _handle(settings)
+    schemes = ("http", "https")
+    patiences: tuple[Patience, ...] = get_args(Patience)
+    purposes: tuple[Purpose, ...] = get_args(Purpose)
+    for scheme, patience, purpose in product(schemes, patiences, purposes):
+        yield (
+            f"{scheme}-{patience}-{purpose}",
+            [
+                {
+                    "match": [{"vars": {_told(wire.DRESSED): ["1"]}}],
+                    "handle": [{"handler": "subroute", "routes": list(_dress())}],
+                },
+                {"handle": list(_upstream(settings, scheme == "https", patience, purpose))},
+            ],
+        )
 
 
 def _request_headers(values: dict[str, str]) -> Json:
@@ -157,27 +175,31 @@ def _keep(*names: str) -> Json:
 
 def _head(extra: dict[str, str]) -> Json:
     """The client's request in the edge's words, for one of our own questions."""
-    values = {
-        wire.METHOD: "{http.request.orig_method}",
-        wire.URI: "{http.request.orig_uri}",
-        wire.CONTENT_LENGTH: "{http.request.header.Content-Length}",
-        wire.CLIENT_IP: "{http.vars.client_ip}",
-        wire.LOCAL_PORT: "{http.request.local.port}",
-        wire.UPGRADE: "{http.request.header.Upgrade}",
-        **extra,
-    }
-    return {"set": {name: [value] for name, value in values.items()}}
+    head = (
+        "{http.request.orig_method} {http.vars.client_ip} {http.request.local.port}"
+        " {http.request.header.Content-Length} {http.request.orig_uri}"
+    )
+    return {"set": {name: [value] for name, value in {wire.HEAD: head, **extra}.items()}}
 
 
 def _ask(settings: EdgeSettings, path: str, extra: dict[str, str]) -> Json:
     """A question to the decision process, asked again while it restarts: the client's head, no body."""
     request = _head(extra)
-    request["delete"] = ["Expect", "Upgrade", "Connection", "Sec-Websocket-*", "Te", "Via"]
+    # What would bind this connection, and what the head says already.
+    request["delete"] = [
+        "Expect",
+        "Upgrade",
+        "Connection",
+        "Te",
+        "Via",
+        "X-Forwarded-Host",
+        "X-Forwarded-For",
+    ]
     return {
         "handler": "reverse_proxy",
         "upstreams": [{"dial": settings.decision_dial}],
         "rewrite": {"method": "GET", "uri": path},
-        "headers": {"request": request, "response": {"set": {REQUEST_ID: [_RID]}}},
+        "headers": {"request": request, "response": _answer_headers()},
         "load_balancing": _redial(settings),
         "transport": _transport(settings, answer=settings.question_timeout),
     }
@@ -185,7 +207,7 @@ def _ask(settings: EdgeSettings, path: str, extra: dict[str, str]) -> Json:
 
 def _answer_headers() -> Json:
     """For a proxied answer. Set here and not before: an interim answer (100) clears what was set before."""
-    return {"set": {REQUEST_ID: [_RID]}, "delete": ["X-Gw-*"]}
+    return {"set": {REQUEST_ID: [_RID]}}
 
 
 def _redial(settings: EdgeSettings) -> Json:
@@ -220,26 +242,11 @@ def _transport(settings: EdgeSettings, *, answer: float, tls: bool = False, stal
     return transport
 
 
-def _forward(settings: EdgeSettings) -> list[Json]:
-    keep = _keep(wire.DECIDER, wire.SEALED, wire.ROUTE, wire.DIAL, wire.PATH, wire.QUERY)
-    routes: list[Json] = [
-        {"handle": [keep]},
-        *_slots("D", wire.REMOVE_COUNT, wire.REMOVE_TIERS),
-        *_slots("S", wire.SET_COUNT, wire.SET_TIERS),
-        *_slots("R", wire.RESPONSE_COUNT, wire.RESPONSE_TIERS),
-    ]
-    patiences: tuple[Patience, ...] = get_args(Patience)
-    purposes: tuple[Purpose, ...] = get_args(Purpose)
-    for scheme, patience, purpose in product(("http", "https"), patiences, purposes):
-        routes.append(
-            {
-                "match": [{"vars": {wire.ROUTE: [f"{scheme}-{patience}-{purpose}"]}}],
-                "handle": list(_upstream(settings, scheme == "https", patience, purpose)),
-                "terminal": True,
-            }
-        )
-    routes.append({"handle": [{"handler": "error", "status_code": 500, "error": "no such way to forward"}]})
-    return routes
+def _dress() -> Iterator[Json]:
+    """The headers that a Forward sets and removes."""
+    yield from _slots("D", wire.REMOVE_COUNT, wire.REMOVE_TIERS)
+    yield from _slots("S", wire.SET_COUNT, wire.SET_TIERS)
+    yield from _slots("R", wire.RESPONSE_COUNT, wire.RESPONSE_TIERS)
 
 
 def _slots(kind: str, counter: str, tiers: tuple[int, ...]) -> Iterator[Json]:
@@ -274,15 +281,16 @@ def _upstream(settings: EdgeSettings, tls: bool, patience: Patience, purpose: Pu
         body_timeout = settings.stream_timeout
     else:
         body_timeout = answer + settings.stall_timeout
+    yield _keep(wire.DECIDER, wire.SEALED) if purpose == "commit" else _keep(wire.DECIDER)
     yield {"handler": "timeouts", "read_timeout": _time(body_timeout)}
     proxy: Json = {
         "handler": "reverse_proxy",
-        "upstreams": [{"dial": _kept(wire.DIAL)}],
+        "upstreams": [{"dial": _told(wire.DIAL)}],
         "rewrite": {
             # By way of a marker and an expression, because `uri` alone decodes the path and encodes it anew.
             "uri": "/?~",
-            "uri_substring": [{"find": "~", "replace": _kept(wire.QUERY)}],
-            "path_regexp": [{"find": "(?s)^.*$", "replace": _kept(wire.PATH)}],
+            "uri_substring": [{"find": "~", "replace": _told(wire.QUERY)}],
+            "path_regexp": [{"find": "(?s)^.*$", "replace": _told(wire.PATH)}],
         },
         "headers": {"response": _answer_headers()},
         "transport": _transport(settings, answer=answer, tls=tls, stall=purpose == "masked"),
@@ -470,7 +478,9 @@ def _logging(settings: EdgeSettings) -> Json:
             "fields": fields,
         },
     }
-    logs: Json = {"default": {**sink, "level": settings.log_level, "exclude": ["http.log.access"]}}
+    logs: Json = {
+        "default": {**sink, "level": settings.log_level, "exclude": ["http.log.access", _PROXY_LOGGER]}
+    }
     if settings.access_log:
         logs["access"] = {**sink, "level": "INFO", "include": ["http.log.access"]}
     return {"logs": logs}

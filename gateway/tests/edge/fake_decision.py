@@ -105,7 +105,6 @@ def describe(head: RequestHead) -> dict[str, Any]:
         "scheme": head.scheme,
         "client_ip": head.client_ip,
         "content_length": head.content_length,
-        "upgrade": head.upgrade,
         "request_id": head.request_id,
         "headers": list(head.headers.items()),
         "pid": os.getpid(),

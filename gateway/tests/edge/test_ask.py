@@ -26,12 +26,10 @@ async def test_the_head_arrives_as_it_was_on_the_wire(edge: Edge, http: Client) 
     assert ["host", "LocalHost.:8080"] in head["headers"]
 
 
-async def test_method_length_and_upgrade_are_told(http: Client) -> None:
+async def test_method_and_length_are_told(http: Client) -> None:
     head = await asked(http, "PUT", "/x", data=b"12345")
     assert (head["method"], head["content_length"]) == ("PUT", 5)
     assert ["content-length", "5"] in head["headers"]
-    head = await asked(http, "GET", "/x", headers={"Connection": "Upgrade", "Upgrade": "WebSocket"})
-    assert head["upgrade"] == "websocket"
 
 
 async def test_words_of_the_edge_cannot_be_forged(http: Client) -> None:
@@ -51,7 +49,7 @@ async def test_words_of_the_edge_cannot_be_forged(http: Client) -> None:
     assert not {name for name in names if name.startswith(("x-gw-", "x-client-"))}
     assert "forwarded" not in names
     assert dict(head["headers"])["x-real-ip"] == "127.0.0.1"
-    assert dict(head["headers"])["x-forwarded-for"] == "127.0.0.1"
+    assert "x-forwarded-for" not in names
 
 
 @pytest.mark.parametrize(

@@ -66,7 +66,7 @@ async def test_a_client_that_leaves_midway_commits_nothing(
 async def test_a_token_of_another_is_refused(edge: Edge) -> None:
     """Somebody who reaches the decision process's socket cannot commit or handle what was not decided."""
     connector = aiohttp.UnixConnector(str(edge.home / "run" / "decision.sock"))
-    edges = {"X-Gw-Method": "PUT", "X-Gw-Uri": "/x", "X-Gw-Client-Ip": "1.1.1.1", "X-Gw-Decider": "fake"}
+    edges = {"X-Gw-Head": "PUT 1.1.1.1 80 5 /x", "X-Gw-Decider": "fake"}
     async with aiohttp.ClientSession("http://decision", connector=connector) as session:
         for path in ("/commit", "/handle/fake"):
             forged = {**edges, "X-Gw-Status": "200", "X-Gw-Token": "AAAAAAAAAAAAAAAAAAAAAHt9"}

@@ -61,7 +61,6 @@ async def test_headers_are_set_and_removed(http: Client, backend: Upstream, deci
     async with http.get("/x", headers={**wish, **mine}) as answer:
         assert answer.status == 200
         assert answer.headers["ETag"]
-        assert not [name for name in answer.headers if name.lower().startswith("x-gw-")]
         request_id = answer.headers["X-Request-ID"]
     got = dict(backend.seen[0]["headers"])
     assert (got["host"], got["x-amz-date"], got["authorization"]) == ("bucket.example", "now", "AWS4 x=y, z")
