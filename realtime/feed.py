@@ -7,8 +7,9 @@ import logging
 from collections.abc import AsyncIterator
 
 from realtime.cloudevents import Rendered
+from realtime.database import DatabaseUnavailable
 from realtime.filters import Filter
-from realtime.log import EventLog, LogUnavailable, Page
+from realtime.log import EventLog, Page
 from realtime.reader import Reader
 
 log = logging.getLogger(__name__)
@@ -38,7 +39,7 @@ class Feed:
             self._news.clear()
             try:
                 page = await self._log.after(self.tenant_id, self.position)
-            except LogUnavailable as error:
+            except DatabaseUnavailable as error:
                 log.warning("the event log of tenant %s cannot be read: %s", self.tenant_id, error)
                 self._news.set()
                 await asyncio.sleep(RETRY_SECONDS)
@@ -82,7 +83,7 @@ class Feed:
     async def _replay(self, reader: Reader) -> Page | None:
         try:
             return await self._log.between(self.tenant_id, reader.position, self.position, reader.wanted)
-        except LogUnavailable as error:
+        except DatabaseUnavailable as error:
             log.warning("events of tenant %s cannot be replayed: %s", self.tenant_id, error)
             await asyncio.sleep(RETRY_SECONDS)
             return None

@@ -7,12 +7,12 @@ import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
-import asyncpg
 from django.db import Error as DatabaseError
 from django.utils.timezone import now
 
-from gateway.decision.database import Database, DatabaseBusy
+from gateway.decision.database import Database
 from gateway.errors import DomainError
+from realtime.database import DatabaseUnavailable, answering
 from realtime.reader import Ending, Reader
 from tenants.principal import Principal
 from tenants.services import standing
@@ -54,9 +54,10 @@ class Guard:
         if not holders:
             return
         try:
-            async with self._database.wide() as connection:
-                rows = await connection.fetch(standing.STATE, *standing.states(holders))
-        except (DatabaseBusy, asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+            with answering():
+                async with self._database.wide() as connection:
+                    rows = await connection.fetch(standing.STATE, *standing.states(holders))
+        except DatabaseUnavailable as error:
             log.warning("credentials cannot be checked: %s", error)
             return
         states = [(holders[row["n"] - 1], row["state"]) for row in rows]

@@ -13,9 +13,10 @@ from gateway.decision.database import Database
 from gateway.errors import Invalid, RateLimited, Unavailable
 from realtime import bell
 from realtime.admission import Admitted
+from realtime.database import DatabaseUnavailable
 from realtime.feed import Feed
 from realtime.guard import Guard, Renew
-from realtime.log import EventLog, LogUnavailable
+from realtime.log import EventLog
 from realtime.reader import FAILED, SHUTDOWN, Bounds, Reader
 
 log = logging.getLogger(__name__)
@@ -126,7 +127,7 @@ class Hub:
     async def _head(self, tenant_id: int) -> int:
         try:
             return await self._log.head(tenant_id)
-        except LogUnavailable as error:
+        except DatabaseUnavailable as error:
             log.warning("the event log cannot be read: %s", error)
             raise Unavailable("The database does not answer; try again.") from None
 
@@ -134,14 +135,24 @@ class Hub:
         if tenant_id not in self._feeds:
             feed = Feed(tenant_id, head, self._log)
             task = asyncio.create_task(feed.run(), name=f"realtime-feed-{tenant_id}")
-            task.add_done_callback(lambda done: _report(feed, done))
+            task.add_done_callback(lambda done: self._ended(feed, done))
             self._feeds[tenant_id] = feed, task
         return self._feeds[tenant_id][0]
 
     def _end_if_idle(self, feed: Feed) -> None:
-        if not feed.readers:
-            _, task = self._feeds.pop(feed.tenant_id)
+        running, task = self._feeds.get(feed.tenant_id, (None, None))
+        if task is not None and running is feed and not feed.readers:
+            del self._feeds[feed.tenant_id]
             task.cancel()
+
+    def _ended(self, feed: Feed, task: asyncio.Task[None]) -> None:
+        """A feed ends when its last reader leaves; anything else is a defect, which its readers must learn of."""
+        if task.cancelled():
+            return
+        log.error("the feed of tenant %s failed", feed.tenant_id, exc_info=task.exception())
+        del self._feeds[feed.tenant_id]
+        for reader in feed.readers:
+            reader.end(FAILED)
 
     def _heard(self, tenant_id: int) -> None:
         if found := self._feeds.get(tenant_id):
@@ -155,7 +166,7 @@ class Hub:
             tenants = await self._log.news(
                 {tenant_id: feed.position for tenant_id, (feed, _) in self._feeds.items()}
             )
-        except LogUnavailable as error:
+        except DatabaseUnavailable as error:
             log.warning("the event log cannot be watched: %s", error)
             return
         for tenant_id in tenants:
@@ -167,15 +178,6 @@ class Hub:
 
     def _readers(self) -> list[Reader]:
         return [reader for feed, _ in self._feeds.values() for reader in feed.readers]
-
-
-def _report(feed: Feed, task: asyncio.Task[None]) -> None:
-    """A feed ends when its last reader leaves; anything else is a defect, which its readers must learn of."""
-    if task.cancelled():
-        return
-    log.error("the feed of tenant %s failed", feed.tenant_id, exc_info=task.exception())
-    for reader in feed.readers:
-        reader.end(FAILED)
 
 
 async def _every_tick(job: Callable[[], Awaitable[None]]) -> None:

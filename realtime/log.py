@@ -6,10 +6,9 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-import asyncpg
-
-from gateway.decision.database import Connection, Database, DatabaseBusy
+from gateway.decision.database import Connection, Database
 from realtime.cloudevents import Rendered
+from realtime.database import answering
 from realtime.filters import Filter
 
 # A page holds at most so many events and about so many bytes, and looks at most at so many rows for them.
@@ -39,10 +38,6 @@ _EVERYTHING = Filter()
 _NO_END = (1 << 63) - 1
 
 
-class LogUnavailable(Exception):
-    """The database does not answer; the same call may succeed later."""
-
-
 @dataclass(frozen=True, slots=True)
 class Page:
     """Events in order. The log was read up to and with the id `end`; `more`: it may go on right behind."""
@@ -55,7 +50,7 @@ class Page:
 class EventLog:
     """A tenant's events are read in its own scope, so that row security holds here too.
 
-    Every method raises LogUnavailable while the database does not answer.
+    Every method raises DatabaseUnavailable while the database does not answer.
     """
 
     def __init__(self, database: Database) -> None:
@@ -81,14 +76,16 @@ class EventLog:
 
     async def news(self, positions: Mapping[int, int]) -> list[int]:
         """The tenants, of those with a position, whose logs go beyond it. Looks across tenants, at no content."""
-        async with _answering(), self._database.wide() as connection:
-            rows = await connection.fetch(_NEWS, list(positions), list(positions.values()))
-            return [row["tenant_id"] for row in rows]
+        with answering():
+            async with self._database.wide() as connection:
+                rows = await connection.fetch(_NEWS, list(positions), list(positions.values()))
+        return [row["tenant_id"] for row in rows]
 
     @asynccontextmanager
     async def _tenant(self, tenant_id: int) -> AsyncIterator[Connection]:
-        async with _answering(), self._database.tenant(tenant_id) as connection:
-            yield connection
+        with answering():
+            async with self._database.tenant(tenant_id) as connection:
+                yield connection
 
 
 async def _page(connection: Connection, tenant_id: int, position: int, end: int, wanted: Filter) -> Page:
@@ -96,11 +93,3 @@ async def _page(connection: Connection, tenant_id: int, position: int, end: int,
     more = len(rows) == MOST_EVENTS or bool(rows and rows[-1]["total"] >= MOST_BYTES)
     events = [Rendered(row) for row in rows]
     return Page(events, events[-1].id if events and (more or end == _NO_END) else end, more)
-
-
-@asynccontextmanager
-async def _answering() -> AsyncIterator[None]:
-    try:
-        yield
-    except (DatabaseBusy, asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
-        raise LogUnavailable(str(error) or type(error).__name__) from error

@@ -117,18 +117,24 @@ class Reader:
 
     def end(self, ending: Ending) -> None:
         """Ask the connection to end; the first reason counts. What waits is forgotten, the log has it."""
-        if self.ending is not None:
-            return
-        self.ending = ending
-        self._waiting.clear()
-        self._bytes = 0
-        self._awake.set()
-        self._dropping = self._loop.call_later(ending.grace, self._drop_now)
+        if self.ending is None:
+            self.ending = ending
+            self._waiting.clear()
+            self._bytes = 0
+            self._awake.set()
+        self._drop_within(ending.grace)
 
     def close(self) -> None:
         """The connection is gone."""
         if self._dropping is not None:
             self._dropping.cancel()
+
+    def _drop_within(self, seconds: float) -> None:
+        if self._dropping is not None:
+            if self._dropping.when() <= self._loop.time() + seconds:
+                return
+            self._dropping.cancel()
+        self._dropping = self._loop.call_later(seconds, self._drop_now)
 
     async def until_dropped(self) -> None:
         await self._dropped.wait()

@@ -42,7 +42,8 @@ def serve(**environment: str) -> Iterator[Live]:
     database = url._replace(path="/" + connection.settings_dict["NAME"]).geturl()
     process = subprocess.Popen(
         [sys.executable, "-m", "uvicorn", "gateway.asgi:application", "--port", str(port)]
-        + ["--log-level", "warning", "--loop", "uvloop", "--no-access-log", "--ws", "websockets-sansio"],
+        + ["--log-level", "warning", "--loop", "uvloop", "--no-access-log", "--ws", "websockets-sansio"]
+        + ["--ws-per-message-deflate", "false"],
         cwd=PROJECT,
         env={**os.environ, "DATABASE_URL": database, **environment},
     )
