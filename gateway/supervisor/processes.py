@@ -53,7 +53,13 @@ def _web(place: Place) -> Program:
 
 def _live(place: Place) -> Program:
     """WebSockets and event streams."""
-    return _uvicorn(place, "live", "gateway.asgi:application", "--ws", "websockets-sansio")
+    # Clients send pings alone, and compressing every frame for every reader costs more than it saves.
+    return _uvicorn(
+        place,
+        "live",
+        "gateway.asgi:application",
+        *("--ws", "websockets-sansio", "--ws-max-size", "65536", "--ws-per-message-deflate", "false"),
+    )
 
 
 def _decision(place: Place) -> Program:
