@@ -1,4 +1,4 @@
-"""Work outside requests: an id in, one service call."""
+"""Work outside requests: an id in, one service call. When sweeps run: CELERY_BEAT_SCHEDULE."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def sweep_intents() -> None:
 
 
 @shared_task
-def sweep_blobs() -> None:
+def sweep_garbage() -> None:
     sweeps.remove_garbage()
 
 
@@ -35,13 +35,3 @@ def sweep_strays() -> None:
 @shared_task
 def sweep_uploads() -> None:
     sweeps.end_old_uploads()
-
-
-# Seconds between two runs; `manage.py bootstrap` writes them into the scheduler's tables, where staff may change them.
-SCHEDULE = {
-    "storage: settle unanswered writes": (sweep_intents, 10),
-    "storage: reconcile buckets on backends": (sweep_placements, 30),
-    "storage: remove garbage": (sweep_blobs, 60),
-    "storage: end forgotten uploads": (sweep_uploads, 3600),
-    "storage: remove strays": (sweep_strays, 3600),
-}

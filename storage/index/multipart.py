@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
@@ -25,17 +26,20 @@ INSERT INTO storage_upload (
     id, tenant_id, bucket_id, key, content_type, metadata, headers, initiated_at, writer, remote_id
 ) VALUES ($1, $2, $3, $4, $5, $6::text::jsonb, $7::text::jsonb, $8, $9, $10)
 """
-_UPLOAD = "id, key, initiated_at, writer, content_type, metadata::text, headers::text, remote_id"
-GET = f"SELECT {_UPLOAD} FROM storage_upload WHERE tenant_id = $1 AND bucket_id = $2 AND id = $3"
-LIST = f"""
-SELECT {_UPLOAD} FROM storage_upload
+GET = """
+SELECT id, key, initiated_at, writer, content_type, metadata::text, headers::text, remote_id
+FROM storage_upload WHERE tenant_id = $1 AND bucket_id = $2 AND id = $3
+"""
+LIST = """
+SELECT id, key, initiated_at, writer, content_type, metadata::text, headers::text, remote_id
+FROM storage_upload
 WHERE tenant_id = $1 AND bucket_id = $2 AND (key, id) > ($3, $4) AND key >= $5 AND ($6::text IS NULL OR key < $6)
 ORDER BY key, id LIMIT $7
 """
 RECORD_PART = "SELECT storage_record_part($1, $2, $3, $4, $5, $6, $7::text::jsonb, $8, $9)"
-_PART = "number, size, etag, last_modified, blob, checksums::text"
-PARTS = f"""
-SELECT {_PART} FROM storage_uploadpart WHERE tenant_id = $1 AND upload_id = $2 AND number > $3
+PARTS = """
+SELECT number, size, etag, last_modified, blob, checksums::text FROM storage_uploadpart
+WHERE tenant_id = $1 AND upload_id = $2 AND number > $3
 ORDER BY number LIMIT $4
 """
 END = "SELECT storage_end_upload($1, $2, $3)"
@@ -182,7 +186,7 @@ async def choose_parts(
     conn: Connection, bucket: BucketInfo, upload_id: str, wanted: Sequence[tuple[int, str]]
 ) -> list[PartRow]:
     numbers = [number for number, _ in wanted]
-    if not numbers or any(a >= b for a, b in zip(numbers, numbers[1:], strict=False)):
+    if not numbers or any(a >= b for a, b in pairwise(numbers)):
         raise errors.InvalidPartOrder
     kept, _ = await list_parts(conn, bucket, upload_id, 0, 10_000)
     by_number = {part.number: part for part in kept}

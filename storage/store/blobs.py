@@ -60,11 +60,11 @@ class BlobStore:
         files.sync_folder(self.root)
 
     def writer(
-        self, algorithms: Iterable[str] = (), *, inline_limit: int | None = None, size_limit: int | None = None
+        self, algorithms: Iterable[str] = (), *, inline_limit: int = 0, size_limit: int | None = None
     ) -> BlobWriter:
         """A writer that computes MD5 and `algorithms` (names in ALGORITHMS). Opens nothing yet.
 
-        Without `inline_limit` even an empty body becomes a file.
+        With `inline_limit` 0 even an empty body becomes a file.
         """
         blob_id = new_id()
         return BlobWriter(

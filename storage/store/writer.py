@@ -37,7 +37,7 @@ class BlobWriter:
         target: Path,
         *,
         algorithms: Iterable[str],
-        inline_limit: int | None,
+        inline_limit: int,
         size_limit: int | None,
     ) -> None:
         self.received = 0
@@ -74,7 +74,7 @@ class BlobWriter:
 
         A body up to the writer's `inline_limit` never touches the disk: it comes back as `BlobInfo.inline`.
         """
-        if self._inline_limit is not None and self.received <= self._inline_limit:
+        if 0 < self._inline_limit >= self.received:
             return self._finish_inline()
         await self._settle()
         chunks, self._buffer = self._buffer, []

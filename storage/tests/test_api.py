@@ -18,6 +18,7 @@ from tests import factories
 
 pytestmark = pytest.mark.django_db
 
+BACKENDS = "/api/v1/storage/backends"
 BUCKETS, KEYS, OBJECTS = "/api/v1/storage/buckets", "/api/v1/storage/access-keys", "/api/v1/storage/objects"
 
 
@@ -225,10 +226,10 @@ TABLE = [
     ("post", BUCKETS, {"name": "mine"}, {"viewer": 403, "member": 201, "admin": 201}),
     ("get", KEYS, {}, {"viewer": 403, "member": 200, "admin": 200}),
     ("post", KEYS, {"name": "k"}, {"viewer": 403, "member": 201, "admin": 201}),
-    ("get", "/api/v1/storage/backends", {}, {"viewer": 403, "member": 403, "admin": 200}),
-    ("post", "/api/v1/storage/backends", {"name": "x", "region": "eu-west-1"}, {"viewer": 403, "member": 403, "admin": 201}),
-    ("post", "/api/v1/storage/backends", {"name": "x", "region": "eu-west-1", "shared": True}, {"admin": 403}),
-    ("post", "/api/v1/storage/backends", {"name": "x", "kind": "local"}, {"admin": 403}),
+    ("get", BACKENDS, {}, {"viewer": 403, "member": 403, "admin": 200}),
+    ("post", BACKENDS, {"name": "x", "region": "eu-west-1"}, {"viewer": 403, "member": 403, "admin": 201}),
+    ("post", BACKENDS, {"name": "x", "region": "eu-west-1", "shared": True}, {"admin": 403}),
+    ("post", BACKENDS, {"name": "x", "kind": "local"}, {"admin": 403}),
 ]  # fmt: skip
 
 
@@ -248,13 +249,17 @@ def test_who_may(
 def test_a_backends_secret_is_never_told(admin: Principal) -> None:
     api = factories.client(admin)
     body = {
-        "name": "far", "endpoint": "https://s3.example.org/", "region": "eu-1", "access_key": "AK", "secret_key": "hush-hush",
-    }  # fmt: skip
-    made = api.post("/api/v1/storage/backends", body, format="json")
+        "name": "far",
+        "endpoint": "https://s3.example.org/",
+        "region": "eu-1",
+        "access_key": "AK",
+        "secret_key": "hush-hush",
+    }
+    made = api.post(BACKENDS, body, format="json")
     assert made.status_code == 201
     backend = made.json()["data"]
     assert backend["endpoint"] == "https://s3.example.org"
-    path = f"/api/v1/storage/backends/{backend['id']}"
+    path = f"{BACKENDS}/{backend['id']}"
     api.patch(path, {"secret_key": "still-hush", "region": "eu-2"}, format="json")
     with tenant_scope(admin.tenant.pk):
         row = models.Backend.objects.get(name="far")
@@ -262,9 +267,9 @@ def test_a_backends_secret_is_never_told(admin: Principal) -> None:
         assert b"hush" not in bytes(row.secret_sealed)
     with platform_scope("tests"):
         told = "".join(str(r) for r in [*AuditEntry.objects.values(), *Event.objects.values()])
-    told += api.get("/api/v1/storage/backends").content.decode() + made.content.decode()
+    told += api.get(BACKENDS).content.decode() + made.content.decode()
     assert "hush" not in told
-    clash = api.post("/api/v1/storage/backends", body, format="json")
+    clash = api.post(BACKENDS, body, format="json")
     assert (clash.status_code, clash.json()["errors"]) == (409, {"name": ["Taken."]})
     assert api.delete(path).status_code == 204
 
@@ -281,21 +286,21 @@ def test_a_backends_secret_is_never_told(admin: Principal) -> None:
     ],
 )
 def test_what_is_no_backend(admin: Principal, wrong: dict[str, str]) -> None:
-    answer = factories.client(admin).post("/api/v1/storage/backends", {"name": "x"} | wrong, format="json")
+    answer = factories.client(admin).post(BACKENDS, {"name": "x"} | wrong, format="json")
     assert answer.status_code == 400, answer.json()
 
 
 def test_staff_manage_shared_backends_and_tenants_see_them(admin: Principal) -> None:
     staff = factories.client(factories.staff())
     body = {"name": "far", "region": "eu-west-1", "shared": True, "is_default": True}
-    made = staff.post("/api/v1/storage/backends", body, format="json")
+    made = staff.post(BACKENDS, body, format="json")
     assert made.status_code == 201, made.json()
     api = factories.client(admin)
-    assert {b["name"]: b["is_default"] for b in api.get("/api/v1/storage/backends").json()["data"]} == {
+    assert {b["name"]: b["is_default"] for b in api.get(BACKENDS).json()["data"]} == {
         "far": True,
         "local": False,
     }
-    path = f"/api/v1/storage/backends/{made.json()['data']['id']}"
+    path = f"{BACKENDS}/{made.json()['data']['id']}"
     assert api.patch(path, {"is_default": False}, format="json").status_code == 403
     assert api.delete(path).status_code == 403
     assert api.post(BUCKETS, {"name": "docs", "backend": "local"}, format="json").status_code == 201

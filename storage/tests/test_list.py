@@ -32,8 +32,8 @@ async def fill(db: Database, bucket: BucketInfo, keys: list[str]) -> None:
     async with db.tenant(bucket.tenant_id) as conn:
         await conn.execute(
             "INSERT INTO storage_object (tenant_id, bucket_id, key, size, etag, content_type, metadata, headers,"
-            " checksums, last_modified, writer, inline) SELECT $1, $2, k, 1, 'e', 't', '{}', '{}', '{}', now(), 'w', 'x'"
-            " FROM unnest($3::text[]) k",
+            " checksums, last_modified, writer, inline) SELECT $1, $2, k, 1, 'e', 't', '{}', '{}', '{}', now(), 'w',"
+            " 'x' FROM unnest($3::text[]) k",
             bucket.tenant_id,
             bucket.id,
             keys,

@@ -225,7 +225,7 @@ async def test_sweeping_finds_what_is_old_only(store: BlobStore) -> None:
     long_ago = time.time() - 7200
     for path in (store.root / path_of(old.id or ""), stale):
         os.utime(path, (long_ago, long_ago))
-    assert [ids for ids in store.old_blobs(3600)] == [[old.id]]
+    assert list(store.old_blobs(3600)) == [[old.id]]
     assert store.remove_stale_temporaries(3600) == 1
     store.remove([old.id or ""])
     assert (store.root / path_of(fresh.id or "")).exists()

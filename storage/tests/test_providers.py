@@ -1,0 +1,167 @@
+"""Providers against the contract, and what a person is told when a backend cannot be reached."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from botocore.config import Config
+from moto.server import ThreadedMotoServer
+
+from storage import providers
+from storage.providers.fake import FakeBackend, FakeProvider
+from storage.providers.local import LocalProvider
+from storage.providers.s3 import S3Provider
+
+from .provider_contract import Put, RemoteProviderContract
+
+KEYS = {"access_key": "test-key", "secret_key": "test-secret"}
+
+
+def uploader(connection: providers.Connection) -> Put:
+    s3 = boto3.client(
+        "s3",
+        endpoint_url=connection.endpoint,
+        region_name="us-east-1",
+        aws_access_key_id=connection.access_key,
+        aws_secret_access_key=connection.secret_key,
+        config=Config(request_checksum_calculation="when_required", s3={"addressing_style": "path"}),
+    )
+    return lambda bucket, key, body: s3.put_object(Bucket=bucket, Key=key, Body=body)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="module")
+def moto() -> Iterator[providers.Connection]:
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield providers.Connection(endpoint=f"http://{host}:{port}", region="us-east-1", **KEYS)
+    server.stop()
+
+
+@contextmanager
+def rclone_server(folder: Path) -> Iterator[str]:
+    program = shutil.which("rclone") or str(Path(sys.executable).with_name("rclone"))
+    port = free_port()
+    server = subprocess.Popen(
+        [
+            program, "serve", "s3", str(folder), "--addr", f"127.0.0.1:{port}", "--config", "/dev/null",
+            "--auth-key", f"{KEYS['access_key']},{KEYS['secret_key']}", "--vfs-cache-mode", "off",
+        ],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        for _ in range(200):
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", port)) == 0:
+                    break
+            time.sleep(0.05)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.terminate()
+        server.wait(10)
+
+
+@pytest.fixture(scope="module")
+def rclone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[providers.Connection]:
+    with rclone_server(tmp_path_factory.mktemp("rclone")) as endpoint:
+        yield providers.Connection(endpoint=endpoint, region="us-east-1", **KEYS)
+
+
+class TestFake(RemoteProviderContract):
+    @pytest.fixture
+    def backend(self) -> FakeBackend:
+        return FakeBackend()
+
+    @pytest.fixture
+    def provider(self, backend: FakeBackend) -> FakeProvider:
+        return FakeProvider(providers.Connection(), backend)
+
+    @pytest.fixture
+    def put(self, backend: FakeBackend) -> Put:
+        return backend.put  # type: ignore[return-value]
+
+
+class TestMoto(RemoteProviderContract):
+    @pytest.fixture
+    def provider(self, moto: providers.Connection) -> S3Provider:
+        return S3Provider(moto)
+
+    @pytest.fixture
+    def put(self, moto: providers.Connection) -> Put:
+        return uploader(moto)
+
+    def test_unfinished_uploads_go_with_the_bucket(
+        self, provider: S3Provider, moto: providers.Connection
+    ) -> None:
+        provider.ensure_bucket("gh-uploads")
+        provider._s3.create_multipart_upload(Bucket="gh-uploads", Key="k")
+        provider.remove_bucket("gh-uploads")
+
+
+class TestRclone(RemoteProviderContract):
+    @pytest.fixture
+    def provider(self, rclone: providers.Connection) -> S3Provider:
+        return S3Provider(rclone)
+
+    @pytest.fixture
+    def put(self, rclone: providers.Connection) -> Put:
+        return uploader(rclone)
+
+
+def test_wrong_keys_are_told_as_such(rclone: providers.Connection) -> None:
+    for wrong in (replace(rclone, secret_key="other"), replace(rclone, access_key="other")):
+        with pytest.raises(providers.Refused, match="key") as refused:
+            S3Provider(wrong).check()
+        assert refused.value.permanent
+        assert "other" not in str(refused.value)
+
+
+def test_nothing_listens() -> None:
+    nowhere = providers.Connection(endpoint=f"http://127.0.0.1:{free_port()}", **KEYS)
+    with pytest.raises(providers.Unreachable, match="cannot be reached: no such host, or nothing listens"):
+        S3Provider(nowhere).check()
+    with pytest.raises(providers.Unreachable, match="no such host"):
+        S3Provider(replace(nowhere, endpoint="http://no-such-host.invalid")).check()
+
+
+def test_no_answer_is_not_waited_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        endpoint = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        provider = S3Provider(providers.Connection(endpoint=endpoint, **KEYS))
+        config: Any = provider._s3._endpoint.http_session
+        monkeypatch.setattr(config, "_timeout", (0.2, 0.2))
+        config._manager.connection_pool_kw["timeout"].__init__(connect=0.2, read=0.2)
+        with pytest.raises(providers.Unreachable, match="does not answer within"):
+            provider.check()
+
+
+class TestLocal:
+    def test_a_store_in_order(self, settings: Any, tmp_path: Path) -> None:
+        settings.STORAGE_ROOT = tmp_path
+        local = LocalProvider(providers.Connection())
+        with pytest.raises(providers.Unreachable, match="is not there"):
+            local.check()
+        (tmp_path / "tmp").mkdir()
+        local.check()
+        local.ensure_bucket("any")
+        local.remove_bucket("any")

@@ -1,0 +1,263 @@
+"""The nets under crashes: garbage, strays, old uploads, writes whose answer nobody heard."""
+
+from __future__ import annotations
+
+import os
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from gateway.db.scope import platform_scope
+from realtime.models import Event
+from storage import providers
+from storage.models import (
+    Backend,
+    BlobGarbage,
+    Bucket,
+    Object,
+    Placement,
+    Upload,
+    UploadPart,
+    Usage,
+    WriteIntent,
+)
+from storage.providers.fake import FakeBackend, FakeProvider
+from storage.services import sweeps, usage
+from storage.store import BlobStore, new_id, path_of
+from tenants.models import Tenant
+from tests import factories
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def blobs(tmp_path: Path, settings: Any) -> BlobStore:
+    settings.STORAGE_ROOT = tmp_path / "blobs"
+    store = BlobStore(settings.STORAGE_ROOT)
+    store.prepare()
+    return store
+
+
+@pytest.fixture
+def bucket() -> Bucket:
+    tenant = factories.tenant()
+    with platform_scope("tests"):
+        backend = Backend.objects.create(name="far", kind="fake")
+        bucket = Bucket.objects.create(tenant=tenant, name="docs")
+        Placement.objects.create(tenant=tenant, bucket=bucket, backend=backend, backend_bucket="gh-docs")
+    return bucket
+
+
+@pytest.fixture
+def far(monkeypatch: pytest.MonkeyPatch) -> FakeBackend:
+    backend = FakeBackend(objects={"gh-docs": {}})
+
+    class Kind(FakeProvider):
+        def __init__(self, connection: providers.Connection) -> None:
+            super().__init__(connection, backend)
+
+    monkeypatch.setitem(providers.KINDS, "fake", Kind)
+    return backend
+
+
+def blob(store: BlobStore, age: float = 0) -> str:
+    blob_id = new_id()
+    path = store.root / path_of(blob_id)
+    path.write_bytes(b"x")
+    then = time.time() - age
+    os.utime(path, (then, then))
+    return blob_id
+
+
+def there(store: BlobStore) -> set[str]:
+    return {p.name for p in store.root.rglob("*") if p.is_file()}
+
+
+def row(bucket: Bucket, key: str, blob_id: str | None = None, etag: str = "e", size: int = 1) -> Object:
+    with platform_scope("tests"):
+        return Object.objects.create(  # type: ignore[no-any-return]
+            tenant=bucket.tenant, bucket=bucket, key=key, size=size, etag=etag, content_type="t",
+            last_modified=timezone.now(), writer="w", blob=blob_id,
+        )  # fmt: skip
+
+
+def test_garbage_goes_when_it_is_due(blobs: BlobStore, bucket: Bucket) -> None:
+    due, later = blob(blobs), blob(blobs)
+    with platform_scope("tests"):
+        for blob_id, at in ((due, -1), (later, 60), (new_id(), -1)):
+            BlobGarbage.objects.create(
+                tenant=bucket.tenant, blob=blob_id, due_at=timezone.now() + timedelta(seconds=at)
+            )
+    assert sweeps.remove_garbage() == 2
+    assert there(blobs) == {later}
+    with platform_scope("tests"):
+        assert [g.blob for g in BlobGarbage.objects.all()] == [later]
+
+
+def test_strays_go_and_whatever_a_row_names_stays(blobs: BlobStore, bucket: Bucket) -> None:
+    old = 2 * sweeps.STRAY_AGE
+    stray, fresh, named, part, garbage = (blob(blobs, age) for age in (old, 0, old, old, old))
+    row(bucket, "k", named)
+    with platform_scope("tests"):
+        upload = Upload.objects.create(
+            tenant=bucket.tenant,
+            bucket=bucket,
+            key="k",
+            content_type="",
+            initiated_at=timezone.now(),
+            writer="w",
+        )
+        UploadPart.objects.create(
+            tenant=bucket.tenant,
+            upload=upload,
+            number=1,
+            size=1,
+            etag="e",
+            last_modified=timezone.now(),
+            blob=part,
+        )
+        BlobGarbage.objects.create(
+            tenant=bucket.tenant, blob=garbage, due_at=timezone.now() + timedelta(hours=1)
+        )
+    (blobs.root / "tmp" / "half").write_bytes(b"x")
+    os.utime(blobs.root / "tmp" / "half", (1, 1))
+    assert sweeps.remove_strays() == 2
+    assert there(blobs) == {fresh, named, part, garbage}
+    assert stray not in there(blobs)
+
+
+def test_uploads_that_nobody_ended(bucket: Bucket) -> None:
+    with platform_scope("tests"):
+        for age in (1, 8):
+            upload = Upload.objects.create(
+                tenant=bucket.tenant, bucket=bucket, key=f"{age} days", content_type="", writer="w",
+                initiated_at=timezone.now() - timedelta(days=age),
+            )  # fmt: skip
+            UploadPart.objects.create(
+                tenant=bucket.tenant, upload=upload, number=1, size=7, etag="e", last_modified=timezone.now(),
+                blob=new_id(),
+            )  # fmt: skip
+        Usage.objects.create(tenant=bucket.tenant, upload_bytes=14)
+    assert sweeps.end_old_uploads() == 1
+    with platform_scope("tests"):
+        assert [u.key for u in Upload.objects.all()] == ["1 days"]
+        assert Usage.objects.get().upload_bytes == 7
+        assert usage.recount(bucket.tenant_id)
+
+
+def intent(bucket: Bucket, key: str = "k", kind: str = "put", age: float = 60, **fields: Any) -> WriteIntent:
+    now = timezone.now()
+    with platform_scope("tests"):
+        return WriteIntent.objects.create(  # type: ignore[no-any-return]
+            tenant=bucket.tenant, bucket=bucket, key=key, kind=kind, content_type="text/css", writer="w",
+            began_at=now - timedelta(seconds=age), next_check_at=now - timedelta(seconds=1), **fields,
+        )  # fmt: skip
+
+
+def outcome(tenant: Tenant) -> tuple[list[tuple[str, int, str]], list[str], list[str]]:
+    """(rows, events, open intents) of a tenant; usage is checked on the way."""
+    with platform_scope("tests"):
+        if Usage.objects.exists():
+            assert usage.recount(tenant.pk)
+        rows = list(Object.objects.order_by("key").values_list("key", "size", "etag"))
+        events = [
+            f"{e.type.rpartition('.')[2]} {e.subject}"
+            for e in Event.objects.filter(type__startswith="storage.object")
+        ]
+        return rows, events, [i.kind for i in WriteIntent.objects.all()]
+
+
+def test_a_write_whose_answer_nobody_heard_is_committed(bucket: Bucket, far: FakeBackend) -> None:
+    stored = far.put("gh-docs", "k", b"hello")
+    intent(bucket, size=5)
+    assert sweeps.settle_intents() == 1
+    assert sweeps.settle_intents() == 0
+    assert outcome(bucket.tenant) == ([("k", 5, stored.etag)], ["created docs/k"], [])
+
+
+def test_a_write_of_unknown_size(bucket: Bucket, far: FakeBackend) -> None:
+    stored = far.put("gh-docs", "k", b"hello")
+    intent(bucket, size=0)
+    assert sweeps.settle_intents() == 1
+    assert outcome(bucket.tenant)[0] == [("k", 5, stored.etag)]
+
+
+@pytest.mark.parametrize("shown", ["nothing", "another size", "older", "what the row has"])
+def test_a_write_that_does_not_show_waits_and_is_dropped_at_last(
+    bucket: Bucket, far: FakeBackend, shown: str
+) -> None:
+    if shown != "nothing":
+        stored = far.put("gh-docs", "k", b"hello" if shown != "another size" else b"hi")
+        if shown == "older":
+            far.objects["gh-docs"]["k"] = providers.RemoteObject(
+                5, stored.etag, datetime.now(UTC) - timedelta(hours=2)
+            )
+        if shown == "what the row has":
+            row(bucket, "k", etag=stored.etag, size=5)
+            with platform_scope("tests"):
+                Usage.objects.create(tenant=bucket.tenant, bytes=5, objects_count=1)
+    waiting = intent(bucket, size=5)
+    assert sweeps.settle_intents() == 0
+    with platform_scope("tests"):
+        waiting.refresh_from_db()
+        assert timedelta(seconds=20) < waiting.next_check_at - timezone.now() < timedelta(seconds=45)
+        long_ago = timezone.now() - 2 * sweeps.INTENT_AGE
+        if shown == "nothing":
+            WriteIntent.objects.update(began_at=long_ago, next_check_at=long_ago)
+            assert sweeps.settle_intents() == 1
+    _, events, intents = outcome(bucket.tenant)
+    assert events == []
+    assert intents == ([] if shown == "nothing" else ["put"])
+
+
+def test_a_delete_whose_answer_nobody_heard(bucket: Bucket, far: FakeBackend) -> None:
+    row(bucket, "k", size=5)
+    with platform_scope("tests"):
+        Usage.objects.create(tenant=bucket.tenant, bytes=5, objects_count=1)
+    intent(bucket, kind="delete")
+    assert sweeps.settle_intents() == 1
+    assert outcome(bucket.tenant) == ([], ["deleted docs/k"], [])
+
+
+@pytest.mark.parametrize("shown", [b"first", b"second", None])
+def test_overlapping_writes_end_as_the_backend_has_it(
+    bucket: Bucket, far: FakeBackend, shown: bytes | None
+) -> None:
+    first = far.put("gh-docs", "k", b"first")
+    row(bucket, "k", etag=first.etag, size=5)
+    with platform_scope("tests"):
+        Usage.objects.create(tenant=bucket.tenant, bytes=5, objects_count=1)
+    if shown is None:
+        del far.objects["gh-docs"]["k"]
+    else:
+        far.put("gh-docs", "k", shown)
+    intent(bucket, kind="verify", contested=True)
+    assert sweeps.settle_intents() == 1
+    rows, events, intents = outcome(bucket.tenant)
+    assert intents == []
+    assert [size for _, size, _ in rows] == ([] if shown is None else [len(shown)])
+    assert events == {b"first": [], b"second": ["created docs/k"], None: ["deleted docs/k"]}[shown]
+
+
+def test_a_backend_that_does_not_answer_is_asked_again(bucket: Bucket, far: FakeBackend) -> None:
+    far.put("gh-docs", "one", b"1"), far.put("gh-docs", "two", b"2")
+    far.failures = [providers.Unreachable("no answer")]
+    intent(bucket, "one", size=1), intent(bucket, "two", size=1)
+    assert sweeps.settle_intents() == 1
+    with platform_scope("tests"):
+        WriteIntent.objects.update(next_check_at=timezone.now())
+    assert sweeps.settle_intents() == 1
+    assert len(outcome(bucket.tenant)[0]) == 2
+
+
+def test_a_recount_finds_and_mends_drift(bucket: Bucket, caplog: pytest.LogCaptureFixture) -> None:
+    row(bucket, "k", size=5)
+    with platform_scope("tests"):
+        assert not usage.recount(bucket.tenant_id)
+        assert "was" in caplog.text
+        assert usage.recount(bucket.tenant_id)
+        assert usage.of_tenant(bucket.tenant_id)["storage_bytes"] == 5
