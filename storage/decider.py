@@ -6,7 +6,6 @@ backend. What has a body that this process must see is decided as Handle, and pr
 
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
-from weakref import WeakKeyDictionary
 
 from gateway.decision.context import DecisionContext
 from gateway.decision.registry import Decider, Receive, Send, registry
@@ -34,8 +33,8 @@ DECIDED: Final[Mapping[Operation, Decided]] = {
     Operation.LIST_OBJECTS_V2: lists.list_v2,
     Operation.LIST_MULTIPART_UPLOADS: multipart.list_uploads,
     Operation.LIST_PARTS: multipart.list_parts,
-    Operation.GET_OBJECT: reads.get,
-    Operation.HEAD_OBJECT: reads.head,
+    Operation.GET_OBJECT: reads.read,
+    Operation.HEAD_OBJECT: reads.read,
 }
 HANDLED: Final[Mapping[Operation, Handled]] = {
     Operation.CREATE_BUCKET: buckets.create,
@@ -62,7 +61,7 @@ class S3Decider(Decider):
     order = 20
 
     def __init__(self) -> None:
-        self._fronts: WeakKeyDictionary[DecisionContext, Front] = WeakKeyDictionary()
+        self._opened: Front | None = None
 
     def claims(self, head: RequestHead, ctx: DecisionContext) -> bool:
         if in_domain(head.host, ctx.settings.S3_DOMAIN):
@@ -133,10 +132,10 @@ class S3Decider(Decider):
         return answer
 
     def _front(self, ctx: DecisionContext) -> Front:
-        front = self._fronts.get(ctx)
-        if front is None:
-            front = self._fronts[ctx] = Front(ctx)
-        return front
+        """The front of this context; a process has one, tests one after the other."""
+        if self._opened is None or self._opened.ctx is not ctx:
+            self._opened = Front(ctx)
+        return self._opened
 
 
 registry.register(

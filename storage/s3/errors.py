@@ -69,6 +69,7 @@ CODES: Final[Mapping[str, tuple[int, str]]] = {
         "A header or operation you provided implies functionality that is not implemented.",
     ),
     "NotModified": (304, "Not Modified"),
+    "OperationAborted": (409, "A conflicting operation is in progress against this resource. Try again."),
     "PreconditionFailed": (412, "At least one of the pre-conditions you specified did not hold."),
     "QuotaExceeded": (403, "The storage quota of this tenant or bucket does not allow this write."),
     "RequestTimeout": (400, "Your socket connection to the server was not read from or written to in time."),

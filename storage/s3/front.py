@@ -52,6 +52,7 @@ class Front:
         self.domain: str = ctx.settings.S3_DOMAIN
         self.index = ObjectIndex(ctx.db, ctx.redis)
         self.store = BlobStore(ctx.settings.STORAGE_ROOT)
+        self.store.prepare()
         self.inline_limit: int = ctx.settings.STORAGE_INLINE_LIMIT
         self._find_key = Lookups(self._ask_key)
         self._find_bucket = Lookups(self._ask_bucket)

@@ -35,7 +35,7 @@ def place(backend: BackendInfo, bucket: BucketInfo, key: str = "") -> Place:
     """
     if key and not {".", ".."}.isdisjoint(key.split("/")):
         raise S3Error("InvalidArgument", "A key on this bucket's backend cannot have . or .. as a segment.")
-    parts = urlsplit(backend.endpoint)
+    parts = urlsplit(backend.endpoint or f"https://s3.{backend.region}.amazonaws.com")
     host, name = parts.netloc, f"/{bucket.backend_bucket}"
     if not backend.path_style:
         host, name = f"{bucket.backend_bucket}.{host}", ""

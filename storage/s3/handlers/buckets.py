@@ -16,7 +16,7 @@ from storage.s3.body import Receive
 from storage.s3.errors import S3Error
 from storage.s3.front import Front
 from storage.s3.request import Request
-from storage.services import buckets
+from storage.services import buckets, placements
 from tenants import resolver
 from tenants.principal import Credential, Principal
 
@@ -44,7 +44,7 @@ async def create(request: Request, front: Front, receive_body: Receive) -> Answe
     xml.check_create_bucket(await receive.document(request, receive_body, _LOCATION_LIMIT))
     name = request.bucket_name
     try:
-        await _verb(request, lambda actor: buckets.create_bucket(name, actor=actor))
+        await _verb(request, lambda actor: _make(name, actor))
     except Conflict:
         raise S3Error("BucketAlreadyOwnedByYou", extra={"BucketName": name}) from None
     except Invalid as error:
@@ -56,9 +56,10 @@ async def delete(request: Request, front: Front, receive_body: Receive) -> Answe
     name = request.bucket_name
     await front.bucket(request.access.tenant_id, name, fresh=True)
     try:
-        await _verb(request, lambda actor: buckets.delete_bucket(name, actor=actor))
-    except Conflict:
-        raise S3Error("BucketNotEmpty", extra={"BucketName": name}) from None
+        await _verb(request, lambda actor: _remove(name, actor))
+    except Conflict as error:
+        code = "BucketNotEmpty" if error.code == "bucket_not_empty" else "OperationAborted"
+        raise S3Error(code, extra={"BucketName": name}) from None
     return answers.empty(204)
 
 
@@ -75,6 +76,17 @@ async def location(request: Request, front: Front) -> Decision:
 async def versioning(request: Request, front: Front) -> Decision:
     await front.bucket(request.access.tenant_id, request.bucket_name)
     return answers.xml(xml.versioning())
+
+
+def _make(name: str, actor: Principal) -> None:
+    """Clients write right after they made a bucket, so its backend is not left to the reconciler's next run."""
+    bucket = buckets.create_bucket(name, actor=actor)
+    if not bucket.placement.is_settled:
+        placements.reconcile(bucket.placement.pk)
+
+
+def _remove(name: str, actor: Principal) -> None:
+    buckets.delete_bucket(buckets.get_bucket(name, actor=actor), actor=actor)
 
 
 async def _verb(request: Request, verb: Callable[[Principal], T]) -> T:

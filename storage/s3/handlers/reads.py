@@ -11,10 +11,14 @@ from storage.s3.text import http_date
 from storage.store.blobs import path_of
 
 
-async def get(request: Request, front: Front) -> Decision:
-    """The object: inline from the index, from our store by the edge, or from its backend."""
+async def read(request: Request, front: Front) -> Decision:
+    """The object: inline from the index, from our store by the edge, or from its backend.
+
+    HEAD is decided like GET; the edge leaves the body out.
+    """
+    if "partNumber" in request.query:
+        raise S3Error("NotImplemented", "Reading an object by part number is not implemented.")
     bucket = await front.bucket(request.access.tenant_id, request.bucket_name)
-    _refuse_part_number(request)
     if bucket.kind == "s3":
         return remote.forward_read(request, bucket, await front.backend(bucket))
     row = await front.index.head(bucket, request.key)
@@ -22,8 +26,11 @@ async def get(request: Request, front: Front) -> Decision:
         raise S3Error("NoSuchKey", extra={"Key": request.key})
     described, found = _describe(request, row)
     if row.inline is not None:
-        body = row.inline if found is None else row.inline[found.first : found.last + 1]
-        return Answer(206 if found else 200, [*described, *_extent(row.size, found)], body)
+        described.append(("Accept-Ranges", "bytes"))
+        if found is None:
+            return Answer(200, described, row.inline)
+        described.append(("Content-Range", f"bytes {found.first}-{found.last}/{row.size}"))
+        return Answer(206, described, row.inline[found.first : found.last + 1])
     if row.blob is None:
         raise S3Error("InternalError")
     return SendFile(
@@ -31,20 +38,6 @@ async def get(request: Request, front: Front) -> Decision:
         [pair for pair in described if pair[0] != "Last-Modified"],
         http_date(row.last_modified),
         f"bytes={found.first}-{found.last}" if found else None,
-    )
-
-
-async def head(request: Request, front: Front) -> Decision:
-    """What `get` would answer, from the index alone: a write is in it before it is acknowledged."""
-    bucket = await front.bucket(request.access.tenant_id, request.bucket_name)
-    _refuse_part_number(request)
-    row = await front.index.head(bucket, request.key)
-    if row is None:
-        raise S3Error("NoSuchKey", extra={"Key": request.key})
-    described, found = _describe(request, row)
-    length = found.length if found else row.size
-    return Answer(
-        206 if found else 200, [*described, *_extent(row.size, found), ("Content-Length", str(length))]
     )
 
 
@@ -63,15 +56,3 @@ def _describe(request: Request, row: ObjectRow) -> tuple[list[tuple[str, str]], 
     if wanted is not None and conditional.range_holds(request.headers, row.etag, row.last_modified):
         found = ranges.parse(wanted, row.size)
     return headers.override(described, request.query), found
-
-
-def _extent(size: int, found: ByteRange | None) -> list[tuple[str, str]]:
-    extent = [("Accept-Ranges", "bytes")]
-    if found:
-        extent.append(("Content-Range", f"bytes {found.first}-{found.last}/{size}"))
-    return extent
-
-
-def _refuse_part_number(request: Request) -> None:
-    if "partNumber" in request.query:
-        raise S3Error("NotImplemented", "Reading an object by part number is not implemented.")
