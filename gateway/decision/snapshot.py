@@ -145,6 +145,7 @@ class Snapshot:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.sleep(0)  # the listener's connection closes its socket in the loop's next turn
         self._tasks.clear()
 
     def _notified(self, _conn: Any, _pid: int, _channel: str, topic: object) -> None:

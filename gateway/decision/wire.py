@@ -48,9 +48,13 @@ STATUS = "X-Gw-Status"
 MASKED = "X-Gw-Masked"
 BACKEND = "X-Gw-Backend-"
 
+SIGNATURE_HEADERS = ("Host", "Authorization", "X-Amz-Date", "X-Amz-Content-Sha256")
+SIGNATURE_TIER = "signature"
+"""What signing a request anew sets, so common that it is told by headers of its own."""
+
 SET_TIERS = (4, SET_HEADER_SLOTS)
 REMOVE_TIERS = (2, REMOVE_HEADER_SLOTS)
-RESPONSE_TIERS = (RESPONSE_HEADER_SLOTS,)
+RESPONSE_TIERS = (2, RESPONSE_HEADER_SLOTS)
 """The edge has one rule for each count, so few headers cost little; the slots of a rule are all
 filled, by repeating the last header, because a rule cannot skip an empty one."""
 
@@ -69,6 +73,11 @@ class NotSayable(ValueError):
 def slot(kind: str, index: int, part: str) -> str:
     """The header that carries one header of a Forward: kind S(et), R(esponse) or D(elete), part n or v."""
     return f"X-Gw-{kind}{index}{part}"  # as Go spells it, which is how the edge's placeholders are named
+
+
+def signature_slot(name: str) -> str:
+    """The header that carries one of SIGNATURE_HEADERS."""
+    return f"X-Gw-Sign-{name}"
 
 
 def read_head(raw: RawHeaders, signer: TokenSigner | None = None) -> RequestHead:
@@ -166,16 +175,18 @@ def render(decision: Decision, decider: str, signer: TokenSigner) -> tuple[int, 
     """A decision as status, headers and body of the answer to the edge. NotSayable when it cannot be."""
     if isinstance(decision, Answer):
         return render_answer(decision)
-    pairs: list[tuple[str, str]]
+    headers: RawHeaders
     if isinstance(decision, SendFile):
-        pairs = _file(decision)
+        headers = _file(decision)
     elif isinstance(decision, Handle):
-        pairs = [(ACTION, "handle"), *_token(decision.token, signer)]
+        headers = [(_ACTION, b"handle")]
+        _add_token(headers, decision.token, signer)
     else:
-        pairs = _forward(decision, signer)
+        headers = _forward(decision, signer)
+    headers.append((_DECIDER, decider.encode("latin-1")))
     # Without a length the answer would be chunked, and the edge would drop the connection with the body.
-    pairs += [(DECIDER, decider), ("Content-Length", "0")]
-    return 200, encode(pairs), b""
+    headers.append((b"content-length", b"0"))
+    return 200, headers, b""
 
 
 def render_answer(answer: Answer) -> tuple[int, RawHeaders, bytes]:
@@ -197,65 +208,92 @@ def encode(pairs: Iterable[tuple[str, str]]) -> RawHeaders:
     return [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in pairs]
 
 
-def _file(decision: SendFile) -> list[tuple[str, str]]:
+def _key(name: str) -> bytes:
+    return name.lower().encode("latin-1")
+
+
+_ACTION, _DECIDER, _SEALED, _DIAL_TO = _key(ACTION), _key(DECIDER), _key(SEALED), _key(DIAL)
+_PATH, _QUERY, _RANGE, _LAST_MODIFIED = _key(PATH), _key(QUERY), _key(RANGE), _key(LAST_MODIFIED)
+_DRESSED, _SET_COUNT, _REMOVE_COUNT = _key(DRESSED), _key(SET_COUNT), _key(REMOVE_COUNT)
+_RESPONSE_COUNT = _key(RESPONSE_COUNT)
+_SLOTS = {
+    kind: tuple((_key(slot(kind, index, "n")), _key(slot(kind, index, "v"))) for index in range(tiers[-1]))
+    for kind, tiers in (("D", REMOVE_TIERS), ("S", SET_TIERS), ("R", RESPONSE_TIERS))
+}
+_SIGNATURE = {name.lower(): _key(signature_slot(name)) for name in SIGNATURE_HEADERS}
+
+
+def _file(decision: SendFile) -> RawHeaders:
     if not _BLOB_PATH.match(decision.path):
         raise NotSayable(f"SendFile.path is not of the form <folder>/<id>: {decision.path!r}")
-    return [
-        *decision.headers,
-        (ACTION, "file"),
-        (PATH, decision.path),
-        (RANGE, decision.range or ""),
-        (LAST_MODIFIED, decision.last_modified),
-    ]
+    headers = encode(decision.headers)
+    headers.append((_ACTION, b"file"))
+    headers.append((_PATH, decision.path.encode("latin-1")))
+    headers.append((_RANGE, (decision.range or "").encode("latin-1")))
+    headers.append((_LAST_MODIFIED, decision.last_modified.encode("latin-1")))
+    return headers
 
 
-def _forward(decision: Forward, signer: TokenSigner) -> list[tuple[str, str]]:
+def _forward(decision: Forward, signer: TokenSigner) -> RawHeaders:
     path, _, query = decision.uri.partition("?")
     if not path.startswith("/") or not _ON_THE_WIRE.match(decision.uri) or _BAD_ESCAPE.search(path):
         raise NotSayable(f"Forward.uri cannot stand on the wire: {decision.uri!r}")
     if not _DIAL.match(decision.dial):
         raise NotSayable(f"Forward.dial is neither host:port nor unix//path: {decision.dial!r}")
     purpose = "commit" if decision.commit is not None else "masked" if decision.mask_errors else "plain"
-    pairs = [
-        (ACTION, f"{decision.scheme}-{decision.patience}-{purpose}"),
-        (DIAL, decision.dial),
-        (PATH, path.replace("$", "$$")),  # the edge puts it in place by a regular expression
-        (QUERY, query),
-        *_token(decision.commit, signer),
+    headers: RawHeaders = [
+        (_ACTION, f"{decision.scheme}-{decision.patience}-{purpose}".encode("latin-1")),
+        (_DIAL_TO, decision.dial.encode("latin-1")),
+        (_PATH, path.replace("$", "$$").encode("latin-1")),  # it is put in place by a regular expression
+        (_QUERY, query.encode("latin-1")),
     ]
+    _add_token(headers, decision.commit, signer)
     if decision.remove_headers or decision.set_headers or decision.set_response_headers:
-        pairs.append((DRESSED, "1"))
-    if decision.remove_headers:
-        _fill(pairs, "D", REMOVE_COUNT, REMOVE_TIERS, [(name, "-") for name in decision.remove_headers])
-    if decision.set_headers:
-        _fill(pairs, "S", SET_COUNT, SET_TIERS, list(decision.set_headers.items()))
-    if decision.set_response_headers:
-        _fill(pairs, "R", RESPONSE_COUNT, RESPONSE_TIERS, list(decision.set_response_headers.items()))
-    return pairs
+        headers.append((_DRESSED, b"1"))
+        removed = [(name, "-") for name in decision.remove_headers]
+        _fill(headers, "D", _REMOVE_COUNT, REMOVE_TIERS, removed)
+        if len(decision.set_headers) == len(_SIGNATURE):
+            _set_signature(headers, decision.set_headers)
+        else:
+            _fill(headers, "S", _SET_COUNT, SET_TIERS, list(decision.set_headers.items()))
+        _fill(headers, "R", _RESPONSE_COUNT, RESPONSE_TIERS, list(decision.set_response_headers.items()))
+    return headers
+
+
+def _set_signature(headers: RawHeaders, wanted: Mapping[str, str]) -> None:
+    told: RawHeaders = []
+    for name, value in wanted.items():
+        key = _SIGNATURE.get(name.lower())
+        if key is None:
+            _fill(headers, "S", _SET_COUNT, SET_TIERS, list(wanted.items()))
+            return
+        if not _HEADER_VALUE.match(value):
+            raise NotSayable(f"not a value that the header {name} can have")
+        told.append((key, value.encode("latin-1")))
+    headers.append((_SET_COUNT, SIGNATURE_TIER.encode()))
+    headers += told
 
 
 def _fill(
-    pairs: list[tuple[str, str]],
-    kind: str,
-    counter: str,
-    tiers: tuple[int, ...],
-    headers: list[tuple[str, str]],
+    headers: RawHeaders, kind: str, counter: bytes, tiers: tuple[int, ...], wanted: list[tuple[str, str]]
 ) -> None:
-    if not headers:
+    if not wanted:
         return
-    for name, value in headers:
+    tier = next((each for each in tiers if len(wanted) <= each), None)
+    if tier is None:
+        raise NotSayable(f"{len(wanted)} headers to set or remove, at most {tiers[-1]} can be told")
+    headers.append((counter, str(tier).encode()))
+    slots = _SLOTS[kind]
+    for index in range(tier):
+        name, value = wanted[index] if index < len(wanted) else wanted[-1]
         if not _HEADER_NAME.match(name) or not _HEADER_VALUE.match(value):
             raise NotSayable(f"not a header that can be set or removed: {name!r}")
-    tier = next((each for each in tiers if len(headers) <= each), None)
-    if tier is None:
-        raise NotSayable(f"{len(headers)} headers to set or remove, at most {tiers[-1]} can be told")
-    pairs.append((counter, str(tier)))
-    for index in range(tier):
-        name, value = headers[index] if index < len(headers) else headers[-1]
-        pairs.append((slot(kind, index, "n"), name))
+        name_key, value_key = slots[index]
+        headers.append((name_key, name.encode("latin-1")))
         if kind != "D":
-            pairs.append((slot(kind, index, "v"), value))
+            headers.append((value_key, value.encode("latin-1")))
 
 
-def _token(token: Mapping[str, Any] | None, signer: TokenSigner) -> list[tuple[str, str]]:
-    return [] if token is None else [(SEALED, signer.seal(token))]
+def _add_token(headers: RawHeaders, token: Mapping[str, Any] | None, signer: TokenSigner) -> None:
+    if token is not None:
+        headers.append((_SEALED, signer.seal(token).encode("ascii")))

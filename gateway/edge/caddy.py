@@ -245,6 +245,11 @@ def _transport(settings: EdgeSettings, *, answer: float, tls: bool = False, stal
 def _dress() -> Iterator[Json]:
     """The headers that a Forward sets and removes."""
     yield from _slots("D", wire.REMOVE_COUNT, wire.REMOVE_TIERS)
+    signature = {name: _told(wire.signature_slot(name)) for name in wire.SIGNATURE_HEADERS}
+    yield {
+        "match": [{"vars": {_told(wire.SET_COUNT): [wire.SIGNATURE_TIER]}}],
+        "handle": [_request_headers(signature)],
+    }
     yield from _slots("S", wire.SET_COUNT, wire.SET_TIERS)
     yield from _slots("R", wire.RESPONSE_COUNT, wire.RESPONSE_TIERS)
 

@@ -43,12 +43,15 @@ async def test_placeholders_in_a_decision_are_not_expanded(
     assert dict(backend.seen[0]["headers"])["x-it"] == "{env.HOME}"
 
 
-async def test_headers_are_set_and_removed(http: Client, backend: Upstream, decide: Decide) -> None:
+@pytest.mark.parametrize("more", [{}, {"X-Amz-Content-Sha256": "e3"}, {"X-Amz-Meta-A": "b"}])
+async def test_headers_are_set_and_removed(
+    http: Client, backend: Upstream, decide: Decide, more: dict[str, str]
+) -> None:
     wish = decide(
         "forward",
         dial=backend.dial,
         uri="/x",
-        set_headers={"Host": "bucket.example", "X-Amz-Date": "now", "Authorization": "AWS4 x=y, z"},
+        set_headers={"Host": "bucket.example", "X-Amz-Date": "now", "authorization": "AWS4 x=y, z", **more},
         remove_headers=["X-Amz-*", "Cookie"],
     )
     mine = {
@@ -64,6 +67,7 @@ async def test_headers_are_set_and_removed(http: Client, backend: Upstream, deci
         request_id = answer.headers["X-Request-ID"]
     got = dict(backend.seen[0]["headers"])
     assert (got["host"], got["x-amz-date"], got["authorization"]) == ("bucket.example", "now", "AWS4 x=y, z")
+    assert {name: got[name.lower()] for name in more} == more
     assert "x-amz-secret" not in got
     assert "cookie" not in got
     assert got["x-kept"] == "k"
