@@ -20,22 +20,26 @@ LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
 @dataclass(frozen=True)
 class Program:
-    """What to run. `is_ready` is asked until it says yes; `after` names what must be ready before.
+    """What to run. `is_ready` is asked until it says yes.
+
+    What it `needs` is ready before it starts and stopped after it; what it comes `after` is only the former.
 
     `sockets` are removed before a start: one left by a killed process would keep the next from listening.
     """
 
     name: str
     command: list[str]
-    is_ready: Callable[[], bool]
+    is_ready: Callable[[], bool] = lambda: False
     environment: Mapping[str, str] = field(default_factory=dict)
+    needs: tuple[str, ...] = ()
     after: tuple[str, ...] = ()
     sockets: tuple[Path, ...] = ()
-    restart: bool = True
+    once: bool = False  # ready when it has ended well, and not started again
     hush: tuple[str, ...] = ()  # lines with these words are no news to anyone
     stdin: bytes | None = None
     stop_signal: signal.Signals = signal.SIGTERM
     patience: float = 5.0  # seconds between the stop signal and SIGKILL
+    nice: int = 0
 
 
 @dataclass
@@ -84,6 +88,17 @@ def die_with_parent(number: signal.Signals) -> Callable[[], None]:
     return before_exec
 
 
+def _before_exec(program: Program) -> Callable[[], None]:
+    bind = die_with_parent(program.stop_signal)
+
+    def before_exec() -> None:
+        if program.nice:
+            os.nice(program.nice)
+        bind()
+
+    return before_exec
+
+
 def spawn(program: Program, account: Account, folder: Path, mark: str) -> subprocess.Popen[bytes]:
     """Start the program in a session of its own as `account`; its output comes over one pipe.
 
@@ -99,7 +114,7 @@ def spawn(program: Program, account: Account, folder: Path, mark: str) -> subpro
         cwd=folder,
         env={**program.environment, MARK: mark},
         start_new_session=True,
-        preexec_fn=die_with_parent(program.stop_signal),
+        preexec_fn=_before_exec(program),
         umask=0o027 if account.switch else -1,
         **account.popen_arguments(),  # type: ignore[call-overload]
     )

@@ -1,7 +1,6 @@
 """The table of the platform's own processes."""
 
 import os
-import signal
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,8 +8,10 @@ from pathlib import Path
 from gateway.supervisor import probes
 from gateway.supervisor.child import Program
 
-SERVICES = ("postgres", "valkey")
 CADDY_CONFIGURATION = "caddy.json"
+OF_CADDY = ("PATH", "HOME", "GATEHOUSE_HOME", "SSL_CERT_FILE", "SSL_CERT_DIR")  # no secret among them
+NO_CHECKS = {"CELERY_SKIP_CHECKS": "1"}  # Django's, which `web` has made; they take a second each
+BACKGROUND_NICE = 5  # requests come before jobs
 LONGEST_SOCKET_PATH = 107  # of sockaddr_un
 
 
@@ -22,15 +23,23 @@ class Place:
     caddy: Path
     home: Path
     environment: Mapping[str, str]
-    services: tuple[str, ...]  # the embedded ones that run, and that everything waits for
+    before: tuple[str, ...]  # what is started here and must be there first: embedded services, preparation
 
     def socket(self, name: str) -> Path:
         return self.home / "run" / f"{name}.sock"
 
 
 def platform(place: Place) -> list[Program]:
-    """Every process, in the order of their lines at a start."""
-    return [_web(place), _live(place), _decision(place), _worker(place), _beat(place), _caddy(place)]
+    """Every process. What serves requests comes first; what works in the background leaves it the cores."""
+    return [
+        _web(place),
+        _live(place),
+        _decision(place),
+        _edge(place),
+        _caddy(place),
+        _worker(place),
+        _beat(place),
+    ]
 
 
 def _web(place: Place) -> Program:
@@ -40,14 +49,14 @@ def _web(place: Place) -> Program:
         "web",
         _module(place, "granian", "--interface", "wsgi", "--uds", str(socket), "--no-ws", "--no-access-log")
         + ["--workers", os.environ.get("WEB_WORKERS") or str(max(1, min(4, (os.cpu_count() or 1) // 2)))]
-        + ["--blocking-threads", os.environ.get("WEB_THREADS") or "8", "--backlog", "2048"]
-        + ["--respawn-failed-workers", "--workers-kill-timeout", "3", "--log-level", "warning"]
+        + ["--blocking-threads", os.environ.get("WEB_THREADS") or "5", "--backlog", "2048"]
+        + ["--respawn-failed-workers", "--workers-kill-timeout", "2", "--log-level", "warning"]
         + ["gateway.wsgi:application"],
         lambda: probes.listens(socket),
         place.environment,
-        after=place.services,
+        needs=place.before,
         sockets=(socket,),
-        patience=4.0,
+        patience=3.0,
     )
 
 
@@ -75,9 +84,9 @@ def _uvicorn(place: Place, name: str, application: str, *options: str) -> Progra
         + ["--timeout-graceful-shutdown", "2", "--log-level", "warning", "--no-server-header", *options],
         lambda: probes.listens(socket),
         place.environment,
-        after=place.services,
+        needs=place.before,
         sockets=(socket,),
-        patience=4.0,
+        patience=3.0,
     )
 
 
@@ -87,8 +96,10 @@ def _worker(place: Place) -> Program:
         _celery(place, "worker", "--without-gossip", "--without-mingle")
         + ["--concurrency", os.environ.get("WORKER_CONCURRENCY") or "2"],
         lambda: True,  # whether it takes tasks, /health says
-        place.environment,
-        after=place.services,
+        {**place.environment, **NO_CHECKS},
+        needs=place.before,
+        after=("caddy",),
+        nice=BACKGROUND_NICE,
         patience=4.0,
     )
 
@@ -98,10 +109,17 @@ def _beat(place: Place) -> Program:
         "beat",
         _celery(place, "beat", "--pidfile="),
         lambda: True,
-        place.environment,
-        after=place.services,
+        {**place.environment, **NO_CHECKS},
+        needs=place.before,
+        after=("caddy",),
+        nice=BACKGROUND_NICE,
         patience=4.0,
     )
+
+
+def _edge(place: Place) -> Program:
+    """Writes Caddy's configuration, and the instance's certificates where they are missing."""
+    return Program("edge", _module(place, "gateway.edge"), environment=place.environment, once=True)
 
 
 def _caddy(place: Place) -> Program:
@@ -110,11 +128,12 @@ def _caddy(place: Place) -> Program:
         "caddy",
         [str(place.caddy), "run", "--config", str(configuration)],
         lambda: probes.listens(place.socket("caddy-admin")),
-        place.environment,
-        after=("web", "live", "decision"),
+        {name: place.environment[name] for name in OF_CADDY if name in place.environment},
+        needs=("web", "live", "decision"),
+        after=("edge",),
         sockets=(place.socket("caddy-admin"),),
-        stop_signal=signal.SIGTERM,
         patience=2.0,
+        hush=("HTTP/2 skipped", "admin endpoint on open interface", "exiting; byeee"),
     )
 
 

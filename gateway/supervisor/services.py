@@ -46,7 +46,7 @@ def programs(postgres: Postgres | None, valkey: Valkey | None) -> list[Program]:
                 postgres.is_ready,
                 environment,
                 stop_signal=signal.SIGINT,  # "fast": SIGTERM would wait for clients to leave
-                patience=3.0,
+                patience=2.5,
                 hush=("the database system is starting up",),
             )
         )
@@ -58,7 +58,7 @@ def programs(postgres: Postgres | None, valkey: Valkey | None) -> list[Program]:
                 valkey.is_ready,
                 environment,
                 stdin=valkey.configuration(),
-                patience=3.0,
+                patience=2.5,
                 hush=("Memory overcommit", "Reading config", "Received SIGTERM", "is now ready to exit"),
             )
         )

@@ -10,7 +10,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 
@@ -88,6 +87,8 @@ class Supervisor:
             if self._stop_asked is not None:
                 return False
             for child in self._children.values():
+                if child.program.once and child.code:
+                    raise Refusal(f"{child.program.name} failed: {child.why()}")
                 if not child.ever_ready and child.failures >= TRIES_BEFORE_READY:
                     raise Refusal(f"{child.program.name} does not start: {child.why()}")
             if time.monotonic() > deadline:
@@ -96,14 +97,9 @@ class Supervisor:
             self.tick(PROBE_SECONDS)
         return True
 
-    def run_once(self, program: Program) -> Child:
-        """Run a program to its end; its `code` stays None when we were asked to stop meanwhile."""
-        child = self._children[program.name] = Child(replace(program, restart=False))
-        while child.code is None and self._stop_asked is None:
-            self.tick(PROBE_SECONDS)
-        if child.code is not None:
-            del self._children[program.name]
-        return child
+    def said(self, name: str) -> list[str]:
+        """The last lines of the program `name`."""
+        return list(self._children[name].said) if name in self._children else []
 
     def watch(self) -> None:
         """Run until asked to stop."""
@@ -120,6 +116,7 @@ class Supervisor:
                 "restarts": child.restarts,
             }
             for name, child in self._children.items()
+            if not child.program.once
         ]
 
     def tick(self, longest: float) -> None:
@@ -136,8 +133,7 @@ class Supervisor:
                 self._start(child, now)
             elif child.process is not None and not child.ready and child.program.is_ready():
                 child.ready = child.ever_ready = True
-                if child.program.restart:
-                    self._lines("gatehouse", f"{child.program.name} is ready ({now - self._started:.1f} s)")
+                self._lines("gatehouse", f"{child.program.name} is ready ({now - self._started:.1f} s)")
             elif child.ready and child.failures and now - child.started_at > SETTLED_SECONDS:
                 child.failures = 0
 
@@ -147,7 +143,7 @@ class Supervisor:
         return min(longest, PROBE_SECONDS) if waiting else longest
 
     def _may_start(self, child: Child) -> bool:
-        return all(self._children[name].ready for name in child.program.after)
+        return all(self._children[name].ready for name in (*child.program.needs, *child.program.after))
 
     def _start(self, child: Child, now: float) -> None:
         try:
@@ -174,11 +170,14 @@ class Supervisor:
         child.process, child.ready, child.code = None, False, process.returncode
         if now - child.started_at > SETTLED_SECONDS:
             child.failures = 0
+        if child.program.once:
+            child.ready, child.due_at = child.code == 0, math.inf
+            return
         pause = min(FIRST_PAUSE_SECONDS * 2**child.failures, LONGEST_PAUSE_SECONDS)
         child.failures += 1
         child.restarts += 1
-        child.due_at = now + pause if child.program.restart else math.inf
-        if self._stop_asked is None and child.program.restart:
+        child.due_at = now + pause
+        if self._stop_asked is None:
             how = _how(process.returncode)
             self._lines(
                 "gatehouse", f"{child.program.name} ended ({how}), starting it again in {pause:.1f} s"
@@ -227,7 +226,7 @@ class Supervisor:
         if self._stop_asked is None:
             self._stop_asked = signal.SIGTERM
         while running := [child for child in self._children.values() if child.running]:
-            needed = {name for child in running for name in child.program.after}
+            needed = {name for child in running for name in child.program.needs}
             group = [child for child in running if child.program.name not in needed] or running
             self._end(group)
         sessions.kill(sessions.members(self._sessions, self._mark))

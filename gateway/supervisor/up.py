@@ -5,6 +5,7 @@ import json
 import os
 import secrets
 import signal
+import subprocess
 import time
 from contextlib import ExitStack
 from pathlib import Path
@@ -23,9 +24,9 @@ from gateway.supervisor.install import Environment
 from gateway.supervisor.postgres import LOGIN, OWNER
 from gateway.supervisor.supervisor import Supervisor
 
-SERVICES_LIMIT_SECONDS = 60.0
-START_LIMIT_SECONDS = 120.0
+START_LIMIT_SECONDS = 180.0
 STATUS = "status.json"
+SETUP = "setup"
 
 
 def run(root: Path) -> int:
@@ -76,28 +77,34 @@ class _Start:
         self._began = time.monotonic()
 
     def run(self) -> None:
-        """Every step ends early when a signal asks to stop."""
-        urls, embedded = self._start_services()
+        """Add everything with what it waits for, wait for /health, and look after it until asked to stop."""
+        urls, embedded = self._services()
         environment = self._environment(urls)
-        if self._stopping():
-            return
-        password = self._prepare(environment, embedded)
-        if self._stopping():
-            return
+        before, password = self._preparation(environment, embedded)
         for name in ("DATABASE_OWNER_URL", "BOOTSTRAP_ADMIN_PASSWORD"):  # not for what serves requests
             environment.pop(name, None)
             environment.pop(f"{name}_FILE", None)
-        self._start_processes(environment, embedded)
-        if self._stopping():
+        caddy = Binaries(self._venv).caddy(self._home.account, self._home.path)
+        place = processes.Place(self._python, caddy, self._home.path, environment, before)
+        self._supervisor.add(*processes.platform(place))
+        port = self._settings.http_port
+        if not self._supervisor.wait_ready(
+            START_LIMIT_SECONDS, lambda: probes.answers(port, "/health")[0] == 200
+        ):
             return
+        self._home.remember(prepared=_fingerprint(self._root))
+        if password and self._admin_made():
+            self._home.remember(admin_password=password)  # for `make demo`; mode 0600, beside the database's
+        else:
+            password = None
         self._console.plain(_banner(self._settings, password, time.monotonic() - self._began))
         self._watch()
 
     def _stopping(self) -> bool:
         return self._supervisor.stop_asked is not None
 
-    def _start_services(self) -> tuple[dict[str, str], tuple[str, ...]]:
-        """Start the services that are not given from outside; the URLs of those, and their names."""
+    def _services(self) -> tuple[dict[str, str], tuple[str, ...]]:
+        """Have the services started that are not given from outside; their URLs and their names."""
         postgres, valkey = services.embedded(self._home, self._venv, durable=True)
         urls: dict[str, str] = {}
         own_database = not environments.given("DATABASE_URL")
@@ -114,7 +121,6 @@ class _Start:
         self._home.remember(urls=urls, running={name: str(port) for name, port in running.items()})
         started = services.programs(postgres if own_database else None, valkey if own_cache else None)
         self._supervisor.add(*started)
-        self._supervisor.wait_ready(SERVICES_LIMIT_SECONDS)
         return urls, tuple(program.name for program in started)
 
     def _environment(self, urls: dict[str, str]) -> dict[str, str]:
@@ -129,41 +135,40 @@ class _Start:
             environment |= {"HOME": str(own), "USER": account.name, "LOGNAME": account.name}
         return environment
 
-    def _prepare(self, environment: dict[str, str], embedded: tuple[str, ...]) -> str | None:
-        """Roles, migrations and first rows, unless nothing changed; the admin's password if one was made."""
-        state = _fingerprint(self._root)
-        trusted = "postgres" in embedded and self._settings.development
-        if trusted and self._home.memory.get("prepared") == state:
-            return None
-        password = None
-        if self._settings.development and not environments.given("BOOTSTRAP_ADMIN_PASSWORD"):
-            password = self._home.memory.get("admin_password") or secrets.token_urlsafe(12)
-            environment = {**environment, "BOOTSTRAP_ADMIN_PASSWORD": password}
-        command = [str(self._python), str(self._root / "manage.py"), "prepare"]
-        setup = self._supervisor.run_once(Program("setup", command, lambda: True, environment))
-        if setup.code is None:
-            return None
-        if setup.code:
-            raise Refusal(f"the database could not be prepared: {setup.why()}")
-        self._home.remember(prepared=state)
-        made = f"administrator {env.text('BOOTSTRAP_ADMIN_USERNAME', 'admin')} made"  # says `bootstrap`
-        if password is None or made not in setup.said:
-            return None
-        self._home.remember(admin_password=password)  # for `make demo`; mode 0600, beside the database's
-        return password
+    def _preparation(
+        self, environment: dict[str, str], embedded: tuple[str, ...]
+    ) -> tuple[tuple[str, ...], str | None]:
+        """Add what comes before the processes; the names they wait for, and a password that was generated.
 
-    def _start_processes(self, environment: dict[str, str], embedded: tuple[str, ...]) -> None:
-        edge = Program("edge", [str(self._python), "-m", "gateway.edge"], lambda: True, environment)
-        written = self._supervisor.run_once(edge)
-        if written.code:
-            raise Refusal(f"the edge could not be configured: {written.why()}")
-        if self._stopping():
-            return
-        caddy = Binaries(self._venv).caddy(self._home.account, self._home.path)
-        place = processes.Place(self._python, caddy, self._home.path, environment, embedded)
-        self._supervisor.add(*processes.platform(place))
-        port = self._settings.http_port
-        self._supervisor.wait_ready(START_LIMIT_SECONDS, lambda: probes.answers(port, "/health")[0] == 200)
+        Roles, migrations and first rows are left out when nothing changed since a start that became healthy.
+        """
+        before = embedded
+        if self._home.account.switch:  # it cannot write beside the sources, so whoever owns them does
+            self._compile()
+        password = None
+        trusted = "postgres" in embedded and self._settings.development
+        if not (trusted and self._home.memory.get("prepared") == _fingerprint(self._root)):
+            given = environments.given("BOOTSTRAP_ADMIN_PASSWORD")
+            if self._settings.development and not given:
+                password = self._home.memory.get("admin_password") or secrets.token_urlsafe(12)
+                environment = {**environment, "BOOTSTRAP_ADMIN_PASSWORD": password}
+            command = [str(self._python), str(self._root / "manage.py"), "prepare"]
+            self._supervisor.add(Program(SETUP, command, environment=environment, needs=embedded, once=True))
+            before = (*embedded, SETUP)
+        return before, password
+
+    def _admin_made(self) -> bool:
+        made = f"administrator {env.text('BOOTSTRAP_ADMIN_USERNAME', 'admin')} made"  # says `bootstrap`
+        return made in self._supervisor.said(SETUP)
+
+    def _compile(self) -> None:
+        """Byte code of our own packages, which every process would otherwise make anew at each start."""
+        packages = [str(path.parent) for path in self._root.glob("*/__init__.py")]
+        command = [str(self._python), "-m", "compileall", "-q", *packages]
+        environment = {name: value for name, value in os.environ.items() if name not in environments.WITHHELD}
+        subprocess.run(
+            command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False
+        )
 
     def _watch(self) -> None:
         """Look after everything until asked to stop, and keep what `status` shows up to date."""

@@ -22,7 +22,7 @@ def main() -> int:
             one["name"],
             one["command"],
             partial(bool, one.get("ready", True)),
-            after=tuple(one.get("after", ())),
+            needs=tuple(one.get("needs", ())),
             stop_signal=signal.Signals[one.get("stop", "SIGTERM")],
             patience=one.get("patience", 2.0),
         )

@@ -84,7 +84,7 @@ def test_a_killed_watcher_is_replaced(supervise):
     assert second
 
 
-def test_a_program_waits_for_what_it_comes_after_and_goes_before_it(supervise):
+def test_a_program_waits_for_what_it_needs_and_goes_before_it(supervise):
     tells = (
         "import signal, sys, time; print('begins', flush=True)\n"
         "def stop(*_): print('stops', flush=True); sys.exit()\n"
@@ -93,7 +93,7 @@ def test_a_program_waits_for_what_it_comes_after_and_goes_before_it(supervise):
     )
     command = [PYTHON, "-c", tells]
     standin = supervise(
-        {"name": "web", "command": command, "after": ["base"]}, {"name": "base", "command": command}
+        {"name": "web", "command": command, "needs": ["base"]}, {"name": "base", "command": command}
     )
     standin.says("web      | begins")
     kill(standin.process.pid, signal.SIGTERM)

@@ -28,7 +28,7 @@ time.sleep(300)
 """
 PROGRAMS = (
     {"name": "plain", "command": SLEEP},
-    {"name": "stubborn", "command": [PYTHON, "-c", STUBBORN], "after": ["plain"]},
+    {"name": "stubborn", "command": [PYTHON, "-c", STUBBORN], "needs": ["plain"]},
 )
 
 
