@@ -11,13 +11,16 @@ from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import asyncpg
 
 logger = logging.getLogger(__name__)
 
-Connection = asyncpg.Connection
+if TYPE_CHECKING:
+    Connection: TypeAlias = asyncpg.Connection[Any]
+else:
+    Connection = asyncpg.Connection  # cannot be subscripted when it runs
 
 
 class DatabaseBusy(Exception):

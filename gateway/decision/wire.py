@@ -107,13 +107,13 @@ def read_head(raw: RawHeaders, signer: TokenSigner | None = None) -> RequestHead
         target = _origin_form(target)
     path, _, query = target.partition("?")
     scheme = "https" if forwarded_proto == b"https" else "http"
-    name, port = split_host(host.decode("latin-1"))
+    host_name, port = split_host(host.decode("latin-1"))
     head = RequestHead(
         method=method,
         raw_target=target,
         raw_path=path,
         raw_query=query,
-        host=name,
+        host=host_name,
         port=port or (443 if scheme == "https" else 80),
         local_port=int(local_port),
         scheme=scheme,

@@ -223,7 +223,7 @@ def _transport(settings: EdgeSettings, *, answer: float, tls: bool = False, stal
         "expect_continue_timeout": _time(5),
         "write_timeout": _time(settings.stall_timeout),
         # Shorter than the servers' own keep-alive, or a request meets a connection that just closed.
-        "keep_alive": {"idle_timeout": _time(50), "max_idle_conns_per_host": 512},
+        "keep_alive": {"idle_timeout": _time(15), "max_idle_conns_per_host": 512},
         "network_proxy": {"from": "none"},
         "versions": ["1.1"],
     }

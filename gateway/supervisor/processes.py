@@ -81,7 +81,8 @@ def _uvicorn(place: Place, name: str, application: str, *options: str) -> Progra
     return Program(
         name,
         _module(place, "uvicorn", application, "--uds", str(socket), "--loop", "uvloop", "--no-access-log")
-        + ["--timeout-graceful-shutdown", "2", "--log-level", "warning", "--no-server-header", *options],
+        + ["--timeout-graceful-shutdown", "2", "--log-level", "warning", "--no-server-header"]
+        + ["--timeout-keep-alive", "120", *options],  # the edge closes idle connections, never its upstream
         lambda: probes.listens(socket),
         place.environment,
         needs=place.before,

@@ -4,12 +4,12 @@ import pytest
 
 from gateway.decision import wire
 from gateway.decision.tokens import TokenSigner
-from gateway.decision.types import Answer, Forward, Handle, SendFile
+from gateway.decision.types import Answer, Forward, Handle, RequestHead, SendFile
 
 SIGNER = TokenSigner("a test's secret")
 
 
-def head_of(target: str = "/", host: str = "h", length: str = "", **headers: str) -> wire.RequestHead:
+def head_of(target: str = "/", host: str = "h", length: str = "", **headers: str) -> RequestHead:
     raw = [(b"host", host.encode()), (b"x-gw-head", f"GET 1.2.3.4 80 {length} {target}".encode("latin-1"))]
     raw += [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
     return wire.read_head(raw)

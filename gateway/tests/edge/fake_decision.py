@@ -56,7 +56,12 @@ class FakeDecider(Decider):
             raise RuntimeError("a decider's defect")
         if kind == "committed":
             return _json(200, COMMITTED)
-        return {"forward": Forward, "file": SendFile, "handle": Handle}[kind](**wish)
+        decisions: dict[str, type[Forward | SendFile | Handle]] = {
+            "forward": Forward,
+            "file": SendFile,
+            "handle": Handle,
+        }
+        return decisions[kind](**wish)
 
     async def commit(
         self, head: RequestHead, token: Mapping[str, Any], backend: BackendAnswer, ctx: DecisionContext

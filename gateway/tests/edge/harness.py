@@ -84,7 +84,7 @@ class Edge:
     def start_decision(self, *, wait: bool = True, **environment: str) -> None:
         path = self.home / "run" / "decision.sock"
         path.unlink(missing_ok=True)
-        options = ["--uds", path, "--loop", "uvloop", "--http", "httptools", "--ws", "none"]
+        options = ["--uds", str(path), "--loop", "uvloop", "--http", "httptools", "--ws", "none"]
         options += ["--no-access-log", "--no-server-header", "--timeout-graceful-shutdown", "2"]
         options += ["--timeout-keep-alive", "120", "--log-level", "warning"]
         log = (self.home / "decision.log").open("ab")

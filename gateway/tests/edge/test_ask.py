@@ -1,6 +1,7 @@
 """What the decision process is asked, and that its answers reach the client."""
 
 import json
+from typing import Any
 
 import pytest
 
@@ -8,7 +9,7 @@ from .conftest import Client, Decide, lines, raw
 from .harness import Edge
 
 
-async def asked(http: Client, method: str = "GET", path: str = "/", **options: object) -> dict:
+async def asked(http: Client, method: str = "GET", path: str = "/", **options: object) -> Any:
     async with http.request(method, path, **options) as answer:
         assert answer.status == 200
         return await answer.json()

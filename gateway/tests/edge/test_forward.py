@@ -104,7 +104,7 @@ async def test_as_many_headers_as_promised(
 async def test_a_body_streams_both_ways(http: Client, backend: Upstream, decide: Decide) -> None:
     gate = asyncio.Event()
 
-    async def body():  # type: ignore[no-untyped-def]
+    async def body():
         yield b"first"
         await gate.wait()
         yield b"second"
@@ -187,7 +187,7 @@ async def test_memory_stays_flat_while_much_passes(
 ) -> None:
     size = 256 << 20
 
-    async def body():  # type: ignore[no-untyped-def]
+    async def body():
         part = bytes(1 << 20)
         for _ in range(size // len(part)):
             yield part

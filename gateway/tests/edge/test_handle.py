@@ -20,7 +20,7 @@ async def test_the_handler_gets_the_clients_head_and_the_token(http: Client, dec
 
 
 async def test_a_chunked_body_has_no_length(http: Client, decide: Decide) -> None:
-    async def body():  # type: ignore[no-untyped-def]
+    async def body():
         yield b"hello"
         yield b"world"
 
