@@ -191,7 +191,7 @@ class Stack:
         self._start_python("web", *granian, "--log-level", "warning", "gateway.wsgi:application", "--uds")
         command = (BIN / "caddy", "run", "--config", self.home / "run" / "caddy.json")
         caddy = self._processes["caddy"] = Process("caddy", self.home, self.environment, *command)
-        caddy.start(lambda: _listens(("127.0.0.1", self.port)))
+        caddy.start(lambda: listens(("127.0.0.1", self.port)))
 
     def stop(self) -> None:
         for process in reversed(self._processes.values()):
@@ -235,7 +235,7 @@ class Stack:
         path = self.home / "run" / f"{name}.sock"
         command = (sys.executable, *arguments, str(path))
         process = self._processes[name] = Process(name, self.home, self.environment, *command)
-        process.start(lambda: _listens(str(path)))
+        process.start(lambda: listens(str(path)))
 
     def _run(self, *arguments: str) -> None:
         done = subprocess.run(
@@ -253,7 +253,8 @@ class Stack:
                 conn.execute(statement)  # type: ignore[call-overload]
 
 
-def _listens(address: str | tuple[str, int]) -> bool:
+def listens(address: str | tuple[str, int]) -> bool:
+    """Whether somebody accepts connections there."""
     family = socket.AF_UNIX if isinstance(address, str) else socket.AF_INET
     with socket.socket(family) as probe:
         return probe.connect_ex(address) == 0

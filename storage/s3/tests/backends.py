@@ -1,0 +1,51 @@
+"""Other people's S3 servers, run by the tests as remote backends."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.stack import BIN, Process, Stack, free_ports, listens
+
+
+def _served(name: str, home: Path, port: int, *command: str | Path) -> Process:
+    process = Process(name, home, dict(os.environ), *command)
+    process.start(lambda: listens(("127.0.0.1", port)))
+    return process
+
+
+@pytest.fixture(scope="session")
+def moto(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The name of a backend that is moto's server: it knows checksums and trailers, and takes any secret."""
+    [port] = free_ports(1)
+    command = (sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port))
+    process = _served("moto", tmp_path_factory.mktemp("moto"), port, *command)
+    try:
+        yield stack.remote_backend("moto", f"http://127.0.0.1:{port}", checksum_mode="when_supported")
+    finally:
+        process.stop()
+
+
+@pytest.fixture(scope="session")
+def rclone(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The name of a backend that is rclone's server: it verifies signatures, and takes no chunked bodies."""
+    [port] = free_ports(1)
+    home = tmp_path_factory.mktemp("rclone")
+    (home / "files").mkdir()
+    options = (
+        "--auth-key",
+        "remote-key,remote-secret",
+        "--addr",
+        f"127.0.0.1:{port}",
+        "--config",
+        os.devnull,
+    )
+    process = _served("rclone", home, port, BIN / "rclone", "serve", "s3", home / "files", *options)
+    try:
+        yield stack.remote_backend("rclone", f"http://127.0.0.1:{port}", checksum_mode="when_required")
+    finally:
+        process.stop()
