@@ -21,12 +21,7 @@ if TYPE_CHECKING:
     from tenants.principal import Principal
 
 
-class ByteOrderedText(models.TextField):
-    """Text in the order of its bytes, as S3 lists keys, whatever the database's own collation is."""
-
-    def __init__(self, *args: object, **kwargs: object) -> None:
-        kwargs["db_collation"] = "C"
-        super().__init__(*args, **kwargs)
+BYTES = "C"  # the collation of keys: S3 lists them in the order of their bytes
 
 
 class BackendQuerySet(models.QuerySet["Backend"]):
@@ -200,7 +195,7 @@ class Object(models.Model):
     )
     # The composite key (tenant, bucket) of the migration is the one constraint: each one more costs every PUT.
     bucket = models.ForeignKey(Bucket, models.PROTECT, related_name="+", db_constraint=False, db_index=False)
-    key = ByteOrderedText()
+    key = models.TextField(db_collation=BYTES)
     size = models.BigIntegerField()
     etag = models.CharField(max_length=80)
     content_type = models.TextField()
@@ -250,7 +245,7 @@ class Upload(models.Model):
     bucket = models.ForeignKey(
         Bucket, models.CASCADE, related_name="uploads", db_constraint=False, db_index=False
     )
-    key = ByteOrderedText()
+    key = models.TextField(db_collation=BYTES)
     content_type = models.TextField()
     metadata = models.JSONField(default=dict)
     headers = models.JSONField(default=dict)
@@ -309,7 +304,7 @@ class WriteIntent(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     tenant = models.ForeignKey("tenants.Tenant", models.CASCADE, related_name="+")
     bucket = models.ForeignKey(Bucket, models.CASCADE, related_name="+", db_constraint=False)
-    key = ByteOrderedText()
+    key = models.TextField(db_collation=BYTES)
     kind = models.CharField(max_length=6, choices=Kind)
     size = models.BigIntegerField(default=0)
     content_type = models.TextField(blank=True)
@@ -345,4 +340,4 @@ class BlobGarbage(models.Model):
         verbose_name_plural = "blob garbage"
 
     def __str__(self) -> str:
-        return self.blob
+        return str(self.blob)

@@ -7,31 +7,31 @@ from celery import shared_task
 from storage.services import placements, sweeps
 
 
-@shared_task
+@shared_task  # type: ignore[untyped-decorator]
 def reconcile_placement(placement_id: int) -> None:
     placements.reconcile(placement_id)
 
 
-@shared_task
+@shared_task  # type: ignore[untyped-decorator]
 def sweep_placements() -> None:
     placements.sweep()
 
 
-@shared_task
+@shared_task  # type: ignore[untyped-decorator]
 def sweep_intents() -> None:
     sweeps.settle_intents()
 
 
-@shared_task
+@shared_task  # type: ignore[untyped-decorator]
 def sweep_garbage() -> None:
     sweeps.remove_garbage()
 
 
-@shared_task
+@shared_task  # type: ignore[untyped-decorator]
 def sweep_strays() -> None:
     sweeps.remove_strays()
 
 
-@shared_task
+@shared_task  # type: ignore[untyped-decorator]
 def sweep_uploads() -> None:
     sweeps.end_old_uploads()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import orjson
 
@@ -14,7 +14,7 @@ from storage import errors
 from .types import DeleteCommit, Intent, ObjectRow, PutCommit
 
 if TYPE_CHECKING:
-    import asyncpg
+    from gateway.decision.database import Connection
 
 COMMIT = """
 SELECT storage_commit(
@@ -47,7 +47,7 @@ Change = PutCommit | DeleteCommit
 
 def raise_refusal(verdict: str | None) -> None:
     """Raise the exception that a verdict stands for; None and verdicts that refuse nothing pass."""
-    if verdict in _REFUSALS:
+    if verdict is not None and verdict in _REFUSALS:
         raise _REFUSALS[verdict]
 
 
@@ -66,7 +66,7 @@ def _expectation(change: Change) -> str | None:
 
 
 async def commit_changes(
-    conn: asyncpg.Connection[Any], tenant_id: int, changes: Sequence[Change], *, enforce: bool = True
+    conn: Connection, tenant_id: int, changes: Sequence[Change], *, enforce: bool = True
 ) -> Sequence[str | None]:
     """The verdict on each; what was not refused is done. Without `enforce` no quota refuses it."""
     puts = [c if isinstance(c, PutCommit) else None for c in changes]
@@ -129,7 +129,7 @@ class Confirmed:
 
 
 async def begin_intents(
-    conn: asyncpg.Connection[Any], tenant_id: int, wanted: Sequence[NewIntent]
+    conn: Connection, tenant_id: int, wanted: Sequence[NewIntent]
 ) -> Sequence[str | None]:
     """The verdict on each: None is journalled."""
     puts = [w.change if isinstance(w.change, PutCommit) else None for w in wanted]
@@ -152,7 +152,7 @@ async def begin_intents(
 
 
 async def commit_intents(
-    conn: asyncpg.Connection[Any], tenant_id: int, confirmed: Sequence[Confirmed]
+    conn: Connection, tenant_id: int, confirmed: Sequence[Confirmed]
 ) -> Sequence[str | None]:
     """The verdict on each: None is committed, 'settled' was committed by the sweeper."""
     verdicts: list[str | None] = await conn.fetchval(

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from .commits import from_json
 from .texts import after_all
 from .types import BucketInfo, ListedObject, ListPage, ObjectRow
 
 if TYPE_CHECKING:
-    import asyncpg
+    from gateway.decision.database import Connection
 
 HEAD = """
 SELECT size, etag, content_type, last_modified, metadata::text, headers::text, checksums::text, blob, inline
@@ -18,7 +18,7 @@ FROM storage_head($1, $2, $3)
 LIST = "SELECT is_prefix, key, size, etag, last_modified FROM storage_list($1, $2, $3, $4, $5, $6, $7, $8)"
 
 
-async def head(conn: asyncpg.Connection[Any], bucket: BucketInfo, key: str) -> ObjectRow | None:
+async def head(conn: Connection, bucket: BucketInfo, key: str) -> ObjectRow | None:
     row = await conn.fetchrow(HEAD, bucket.tenant_id, bucket.id, key)
     if row is None:
         return None
@@ -39,7 +39,7 @@ async def head(conn: asyncpg.Connection[Any], bucket: BucketInfo, key: str) -> O
 
 
 async def list_objects(
-    conn: asyncpg.Connection[Any],
+    conn: Connection,
     bucket: BucketInfo,
     prefix: str,
     delimiter: str,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -17,7 +17,7 @@ from .texts import after_all
 from .types import BucketInfo, Intent, PartRow, PutCommit, UploadPage, UploadRow
 
 if TYPE_CHECKING:
-    Connection = asyncpg.Connection[Any]
+    from gateway.decision.database import Connection
 
 LEAST_PART = 5 << 20
 

@@ -83,7 +83,7 @@ def signing_key(*, actor: Principal) -> tuple[str, str]:
 
 def secret_of(key: AccessKey) -> str:
     """The secret in clear. Raises crypto.CannotOpen."""
-    return crypto.open_sealed(key.secret_sealed, key.secret_aad).decode()
+    return crypto.open_sealed(bytes(key.secret_sealed), key.secret_aad).decode()
 
 
 def _new(name: str, actor: Principal) -> tuple[AccessKey, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 from urllib.parse import urlsplit
+from uuid import UUID
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
@@ -129,7 +130,7 @@ def check_backend(backend: Backend, *, actor: Principal) -> Backend:
     return backend
 
 
-def get_backend(public_id: object, *, actor: Principal) -> Backend:
+def get_backend(public_id: UUID, *, actor: Principal) -> Backend:
     """One of the tenant's own or the shared backends. Raises NotFound."""
     found = Backend.objects.visible_to(actor).filter(public_id=public_id).first()
     if found is None:
@@ -161,7 +162,7 @@ def secret_of(backend: Backend) -> str:
     """The secret key in clear; empty where there is none. Raises crypto.CannotOpen."""
     if not backend.secret_sealed:
         return ""
-    return crypto.open_sealed(backend.secret_sealed, backend.secret_aad).decode()
+    return crypto.open_sealed(bytes(backend.secret_sealed), backend.secret_aad).decode()
 
 
 def provider_of(backend: Backend) -> providers.Provider:
@@ -188,7 +189,7 @@ def ensure_default_backends() -> None:
     May run again; what exists is left as it is, so that what was changed by hand stays. Raises Invalid.
     """
     with platform_scope("shared backends are no tenant's rows"), transaction.atomic():
-        shared = Backend.objects.filter(tenant=None)
+        shared = Backend.objects.filter(tenant__isnull=True)
         shared.get_or_create(
             name="local",
             defaults={"kind": "local", "is_default": not shared.filter(is_default=True).exists()},
@@ -243,7 +244,7 @@ def _check(backend: Backend) -> None:
 
 
 def _same_owner(backend: Backend) -> Any:
-    return Backend.objects.filter(tenant_id=backend.tenant_id, is_default=True)
+    return Backend.objects.filter(tenant=backend.tenant, is_default=True)
 
 
 def _save(backend: Backend) -> None:

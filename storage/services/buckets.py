@@ -73,7 +73,7 @@ def create_bucket(name: str, *, backend: str | None = None, actor: Principal) ->
 def get_bucket(name: str, *, actor: Principal) -> Bucket:
     """The tenant's bucket of that name, with its placement. Raises NotFound, code `no_such_bucket`."""
     rows = Bucket.objects.visible_to(actor).select_related("placement__backend")
-    found = None if "\0" in name else rows.filter(name=name).first()
+    found: Bucket | None = None if "\0" in name else rows.filter(name=name).first()
     if found is None:
         raise NotFound("No such bucket.", code="no_such_bucket")
     return found

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Any, Literal
 from urllib.parse import quote
 from uuid import uuid4
 
@@ -149,7 +148,7 @@ def _delete_remote(bucket: Bucket, key: str, actor: Principal) -> None:
         after_commit(realtime.ring, bucket.tenant_id)
 
 
-def _commit(statement: str, values: Sequence[object]) -> str | None:
+def _commit(statement: str, values: list[Any]) -> str | None:
     with connection.cursor() as cursor:
         cursor.execute(statement, values)
         verdicts: list[str | None] = cursor.fetchone()[0]

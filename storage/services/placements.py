@@ -76,7 +76,8 @@ def reconcile(placement_id: int) -> Placement | None:
         platform_scope("a reconciler works for all tenants"),
         advisory_lock("placement", placement_id) as held,
     ):
-        placement = Placement.objects.select_related("backend", "bucket").filter(pk=placement_id).first()
+        rows = Placement.objects.select_related("backend", "bucket")
+        placement: Placement | None = rows.filter(pk=placement_id).first()
         if placement is None or not held or (placement.is_settled and placement.desired_state == PRESENT):
             return placement
         try:

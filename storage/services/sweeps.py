@@ -9,6 +9,7 @@ import logging
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from itertools import islice
+from typing import Any
 
 from django.conf import settings
 from django.db import connection, transaction
@@ -147,17 +148,15 @@ def _was_done(intent: WriteIntent, found: providers.RemoteObject | None) -> bool
 
 
 def _commit(intent: WriteIntent, found: providers.RemoteObject | None) -> None:
+    values: list[Any] = [
+        intent.tenant_id,
+        [intent.pk],
+        [found.etag if found else ""],
+        [found.size if found else None],
+        CHECK_SOON,
+    ]
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT storage_commit_intents(%s, %s::uuid[], %s::text[], %s::bigint[], %s)",
-            [
-                intent.tenant_id,
-                [intent.pk],
-                [found.etag if found else ""],
-                [found.size if found else None],
-                CHECK_SOON,
-            ],
-        )
+        cursor.execute("SELECT storage_commit_intents(%s, %s::uuid[], %s::text[], %s::bigint[], %s)", values)
         after_commit(realtime.ring, intent.tenant_id)
 
 

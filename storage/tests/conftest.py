@@ -14,6 +14,7 @@ from gateway.db.scope import platform_scope
 from gateway.decision.database import Database, DatabaseAddress
 from storage import models
 from storage.index import BucketInfo, ObjectIndex, PutCommit
+from storage.index.types import Kind
 from storage.store import BlobStore
 from tenants.models import Tenant
 from tests import factories
@@ -49,22 +50,15 @@ def store(tmp_path: Path) -> BlobStore:
 def new_bucket(transactional_db: None) -> Callable[..., BucketInfo]:
     """A bucket's row as the index needs it, on a local or a pretended remote backend."""
 
-    def make(tenant: Tenant, name: str = "docs", kind: str = "local") -> BucketInfo:
+    def make(tenant: Tenant, name: str = "docs", kind: Kind = "local") -> BucketInfo:
         with platform_scope("tests"):
             backend, _ = models.Backend.objects.get_or_create(tenant=None, name=kind, kind=kind)
             bucket = models.Bucket.objects.create(tenant=tenant, name=name)
-            placement = models.Placement.objects.create(
-                tenant=tenant, bucket=bucket, backend=backend, backend_bucket=f"gh-{tenant.slug}-{name}"
+            place = f"gh-{tenant.slug}-{name}"
+            models.Placement.objects.create(
+                tenant=tenant, bucket=bucket, backend=backend, backend_bucket=place
             )
-        return BucketInfo(
-            bucket.pk,
-            tenant.pk,
-            name,
-            backend.pk,
-            kind,
-            placement.backend_bucket,
-            bucket.created_at,  # type: ignore[arg-type]
-        )
+        return BucketInfo(bucket.pk, tenant.pk, name, backend.pk, kind, place, bucket.created_at)
 
     return make
 
@@ -100,7 +94,7 @@ async def usage(db: Database, tenant_id: int) -> tuple[int, int, int]:
         )
     counted = tuple(kept) if kept else (0, 0, 0)
     assert counted == tuple(int(n) for n in real)
-    return counted  # type: ignore[return-value]
+    return counted
 
 
 async def events(db: Database, tenant_id: int) -> list[tuple[str, str]]:

@@ -25,7 +25,7 @@ from storage.providers.s3 import S3Provider
 
 from .provider_contract import Put, RemoteProviderContract
 
-KEYS = {"access_key": "test-key", "secret_key": "test-secret"}
+KEYS: dict[str, Any] = {"access_key": "test-key", "secret_key": "test-secret"}
 
 
 def uploader(connection: providers.Connection) -> Put:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 import pytest
 
@@ -10,6 +11,7 @@ from gateway.db.scope import platform_scope, tenant_scope
 from gateway.decision.database import Database
 from gateway.decision.snapshot import CHANNEL
 from storage import snapshot
+from storage.models import AccessKey
 from storage.services import access_keys, backends, buckets
 from tenants.models import Membership, Role, Tenant, User
 from tenants.principal import Principal
@@ -59,7 +61,7 @@ async def test_what_ends_a_key(db: Database, admin: Principal, key: tuple[str, s
             elif how == "tenant":
                 Tenant.objects.filter(pk=admin.tenant.pk).update(status="suspended")
             else:
-                row = access_keys.AccessKey.objects.get(access_key_id=key[0])
+                row = AccessKey.objects.get(access_key_id=key[0])
                 access_keys.revoke_access_key(row, actor=admin)
 
     await in_thread(end)
@@ -127,7 +129,7 @@ async def test_changes_are_announced(db: Database, admin: Principal) -> None:
     assert heard == ["access_keys", "buckets", "backends", "buckets", "access_keys"]
 
 
-async def in_thread(work) -> None:  # type: ignore[no-untyped-def]
+async def in_thread(work: Callable[[], None]) -> None:
     from django.db import connection
 
     def run() -> None:

@@ -79,7 +79,7 @@ def there(store: BlobStore) -> set[str]:
 
 def row(bucket: Bucket, key: str, blob_id: str | None = None, etag: str = "e", size: int = 1) -> Object:
     with platform_scope("tests"):
-        return Object.objects.create(  # type: ignore[no-any-return]
+        return Object.objects.create(
             tenant=bucket.tenant, bucket=bucket, key=key, size=size, etag=etag, content_type="t",
             last_modified=timezone.now(), writer="w", blob=blob_id,
         )  # fmt: skip
@@ -152,7 +152,7 @@ def test_uploads_that_nobody_ended(bucket: Bucket) -> None:
 def intent(bucket: Bucket, key: str = "k", kind: str = "put", age: float = 60, **fields: Any) -> WriteIntent:
     now = timezone.now()
     with platform_scope("tests"):
-        return WriteIntent.objects.create(  # type: ignore[no-any-return]
+        return WriteIntent.objects.create(
             tenant=bucket.tenant, bucket=bucket, key=key, kind=kind, content_type="text/css", writer="w",
             began_at=now - timedelta(seconds=age), next_check_at=now - timedelta(seconds=1), **fields,
         )  # fmt: skip
