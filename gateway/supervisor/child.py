@@ -58,10 +58,6 @@ class Child:
     tail: bytes = b""  # of its output, the line that has not ended yet
     said: deque[str] = field(default_factory=lambda: deque(maxlen=SAID_LINES))
 
-    @property
-    def running(self) -> bool:
-        return self.process is not None
-
     def why(self) -> str:
         """The line of its output that most likely says why it ended."""
         if any("No space left" in line or "Disk quota" in line for line in self.said):

@@ -225,10 +225,25 @@ class Supervisor:
         """End every child in reverse order, then everything that still belongs to the instance."""
         if self._stop_asked is None:
             self._stop_asked = signal.SIGTERM
-        while running := [child for child in self._children.values() if child.running]:
+        deadlines: dict[str, float] = {}
+        while running := [child for child in self._children.values() if child.process is not None]:
             needed = {name for child in running for name in child.program.needs}
-            group = [child for child in running if child.program.name not in needed] or running
-            self._end(group)
+            now = time.monotonic()
+            for child in running:
+                name = child.program.name
+                if name not in needed and name not in deadlines:
+                    deadlines[name] = now + child.program.patience
+                    self._signal(child)
+            late = {
+                child.process.pid
+                for child in running
+                if child.process is not None and now > deadlines.get(child.program.name, math.inf)
+            }
+            if late:
+                sessions.kill(sessions.members(late, "\0"))
+            self._pump(0.05)
+            for child in running:
+                self._reap(child, now)
         sessions.kill(sessions.members(self._sessions, self._mark))
         if self._watcher is not None and self._watcher.stdin is not None:
             with contextlib.suppress(OSError):
@@ -236,20 +251,10 @@ class Supervisor:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._watcher.wait(timeout=2)
 
-    def _end(self, group: list[Child]) -> None:
-        for child in group:
-            if child.process is not None:
-                with contextlib.suppress(ProcessLookupError):
-                    child.process.send_signal(child.program.stop_signal)
-        deadline = time.monotonic() + max(child.program.patience for child in group)
-        while any(child.running for child in group):
-            now = time.monotonic()
-            if now > deadline:
-                left = {child.process.pid for child in group if child.process is not None}
-                sessions.kill(sessions.members(left, "\0"))
-            self._pump(0.05)
-            for child in group:
-                self._reap(child, now)
+    def _signal(self, child: Child) -> None:
+        if child.process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                child.process.send_signal(child.program.stop_signal)
 
     def _start_watcher(self) -> None:
         self._watcher = subprocess.Popen(
