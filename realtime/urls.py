@@ -2,4 +2,7 @@ from django.urls import path
 
 from . import views
 
-urlpatterns = [path("events", views.events, name="events")]
+urlpatterns = [
+    path("events", views.events, name="events"),
+    path("events/<int:number>", views.event, name="event"),
+]

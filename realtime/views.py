@@ -5,9 +5,12 @@ from __future__ import annotations
 from urllib.parse import urlencode
 
 from django.http import HttpResponse
+from django.shortcuts import get_object_or_404
 
-from gateway.ui import PageRequest, page, show
+from gateway.ui import PageRequest, page, sheet, show
 
+from . import cloudevents
+from .models import Event
 from .newest import newest
 from .services import CHANNELS
 
@@ -31,3 +34,18 @@ def events(request: PageRequest) -> HttpResponse:
         **asked,
     }
     return show(request, "realtime/events.html", context, part="realtime/_events.html")
+
+
+@page("event.read")
+def event(request: PageRequest, number: int) -> HttpResponse:
+    found = get_object_or_404(Event.objects.visible_to(request.principal), pk=number)
+    envelope = cloudevents.envelope(
+        id=found.pk,
+        type=found.type,
+        tenant=request.principal.tenant.slug,
+        source=found.source,
+        subject=found.subject,
+        time=found.time,
+        data=found.data,
+    )
+    return sheet(request, "realtime/_event.html", {"event": found, "envelope": envelope})

@@ -167,7 +167,9 @@ _LINKS = {"GET": object_verbs.download_link, "PUT": object_verbs.upload_link}
 def _check_path(key: str) -> None:
     """Browsers resolve `.` and `..` in a URL's path, encoded or not, and would ask for another object."""
     if not {".", ".."}.isdisjoint(key.split("/")):
-        raise Invalid("A browser cannot address this key; use an S3 client.", errors={"key": ["Has . or .. in it."]})
+        raise Invalid(
+            "A browser cannot address this key; use an S3 client.", errors={"key": ["Has . or .. in it."]}
+        )
 
 
 @page("storage.object.delete", methods=("POST",))
@@ -209,7 +211,10 @@ def _keys(request: PageRequest) -> dict[str, Any]:
     rows = _people_keys(request).select_related("user")
     if not request.principal.can("storage.access_key.manage"):
         rows = rows.filter(user=request.principal.user)
-    return {"keys": rows.order_by(F("revoked_at").desc(nulls_first=True), "-created_at")[:500], "endpoint": _endpoint(request)}
+    return {
+        "keys": rows.order_by(F("revoked_at").desc(nulls_first=True), "-created_at")[:500],
+        "endpoint": _endpoint(request),
+    }
 
 
 def _endpoint(request: PageRequest) -> str:

@@ -10,4 +10,5 @@ urlpatterns = [
     path("members/new", views.new_member, name="new-member"),
     path("members/<uuid:public_id>", views.change_member, name="change-member"),
     path("audit", views.audit, name="audit"),
+    path("audit/<uuid:public_id>", views.audit_entry, name="audit-entry"),
 ]

@@ -184,3 +184,9 @@ def audit(request: PageRequest) -> HttpResponse:
         **asked,
     }
     return show(request, "tenants/audit.html", context, part="tenants/_audit.html")
+
+
+@page("audit.read")
+def audit_entry(request: PageRequest, public_id: UUID) -> HttpResponse:
+    entry = get_object_or_404(AuditEntry.objects.visible_to(request.principal), public_id=public_id)
+    return sheet(request, "tenants/_audit_entry.html", {"entry": entry})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
 from typing import Any
 
@@ -50,6 +51,12 @@ def size(value: int | None) -> str:
         if abs(amount) < 1024 or unit == _UNITS[-1]:
             return f"{amount:.1f} {unit}"
     raise AssertionError
+
+
+@register.filter
+def pretty(value: Any) -> str:
+    """JSON for people."""
+    return json.dumps(value, indent=2, ensure_ascii=False, default=str)
 
 
 @register.filter

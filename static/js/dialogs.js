@@ -22,7 +22,9 @@ document.addEventListener("click", (event) => {
 // neither a secret nor an old error is left in it.
 document.addEventListener("htmx:afterSwap", (event) => {
   const dialog = event.detail.target.closest("dialog[data-loaded]");
-  if (dialog) open(dialog);
+  if (!dialog) return;
+  open(dialog);
+  dialog.querySelector("[aria-invalid=true], [autofocus]")?.focus();
 });
 
 document.addEventListener("close", (event) => {

@@ -1,4 +1,4 @@
-// The menu of narrow screens, and controls that send their form when they change.
+// The menu of narrow screens, and choices that show their button once they differ from what is.
 
 const sidebar = document.querySelector(".sidebar");
 const button = document.querySelector("[data-menu]");
@@ -18,5 +18,7 @@ if (button) {
 }
 
 document.addEventListener("change", (event) => {
-  if (event.target.matches("[data-submits]")) event.target.form.requestSubmit();
+  // Not sent at once: the arrow keys go through every option on the way.
+  const form = event.target.closest("form.apply");
+  if (form) form.querySelector("button").hidden = event.target.selectedOptions[0].defaultSelected;
 });

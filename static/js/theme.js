@@ -3,7 +3,7 @@
 (() => {
   const KEY = "_x_adminTheme";
   const ORDER = ["auto", "light", "dark"];
-  const LABELS = { auto: "Theme: as the system", light: "Theme: light", dark: "Theme: dark" };
+  const LABELS = { auto: "Theme: system", light: "Theme: light", dark: "Theme: dark" };
   const ICONS = { auto: "screen", light: "sun", dark: "moon" };
 
   function stored() {

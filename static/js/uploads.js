@@ -95,7 +95,10 @@ function start(files) {
     }
     uploads.push(new Upload(file, page.dataset.prefix + path));
   }
-  return each(uploads, (upload) => upload.run());
+  return each(uploads, (upload) => upload.run()).then(() => {
+    const done = uploads.filter((upload) => upload.box.dataset.state === "done").length;
+    if (done) toast(done === 1 ? `${uploads.find((u) => u.box.dataset.state === "done").key} is uploaded.` : `${done} files are uploaded.`, { level: "good" });
+  });
 }
 
 const plain = (files) => [...files].map((file) => ({ file, path: file.webkitRelativePath || file.name }));

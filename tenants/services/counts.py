@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..models import ApiKey, Membership, Quota
+from tenants.models import ApiKey, Membership, Quota
 
 
 def of_tenant(tenant_id: int) -> dict[str, int]:
