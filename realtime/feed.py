@@ -56,10 +56,10 @@ class Feed:
                 for reader in readers:
                     reader.offer(event)
 
-    async def batches(self, reader: Reader, patience: float) -> AsyncIterator[list[Rendered]]:
+    async def batches(self, reader: Reader) -> AsyncIterator[list[Rendered]]:
         """All events past the reader's position: first from the log, at the reader's own pace, then live.
 
-        An empty batch after `patience` seconds of silence. Raises Ended.
+        A batch is empty after a silence. Raises Ended.
         """
         while not self._attach(reader):
             page = await self._replay(reader)
@@ -71,7 +71,7 @@ class Feed:
                 if page.events:
                     yield page.events
         while True:
-            yield await reader.take(patience)
+            yield await reader.take()
 
     def _attach(self, reader: Reader) -> bool:
         """Nothing may wait between the comparison and the entry, or an event could fall in between."""

@@ -53,7 +53,7 @@ class Hub:
             ("bell", bell.listen(self._valkey_url, self._heard)),
             ("net", _every_tick(self._look_for_news)),
             ("guard", _every_tick(self._guard.check)),
-            ("stuck", _every_tick(self._drop_stuck)),
+            ("ticks", _every_tick(self._tick_readers)),
         ):
             self._tasks.append(asyncio.create_task(job, name=f"realtime-{name}"))
 
@@ -172,9 +172,9 @@ class Hub:
         for tenant_id in tenants:
             self._heard(tenant_id)
 
-    async def _drop_stuck(self) -> None:
+    async def _tick_readers(self) -> None:
         for reader in self._readers():
-            reader.drop_if_stuck()
+            reader.tick()
 
     def _readers(self) -> list[Reader]:
         return [reader for feed, _ in self._feeds.values() for reader in feed.readers]

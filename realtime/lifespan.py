@@ -33,7 +33,10 @@ def hub() -> Hub:
     if _hub is None:
         address = DatabaseAddress.from_django(settings)
         bounds = Bounds(
-            settings.REALTIME_QUEUE_EVENTS, settings.REALTIME_QUEUE_BYTES, settings.REALTIME_SEND_SECONDS
+            settings.REALTIME_QUEUE_EVENTS,
+            settings.REALTIME_QUEUE_BYTES,
+            settings.REALTIME_SEND_SECONDS,
+            settings.REALTIME_HEARTBEAT_SECONDS,
         )
         limits = Limits(settings.REALTIME_CONNECTIONS, settings.REALTIME_TENANT_CONNECTIONS, bounds)
         _hub = Hub(Database(address, wide=2, app=4), settings.REDIS_URL, limits, _renew)

@@ -38,11 +38,12 @@ class Ended(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """What a reader may leave waiting, and for how long one send may block."""
+    """What a reader may leave waiting, how long one send may block, and after how long a silence it hears of us."""
 
     events: int
     bytes: int
     send_seconds: float
+    heartbeat_seconds: float
 
 
 class Reader:
@@ -61,7 +62,8 @@ class Reader:
         self._loop = asyncio.get_running_loop()
         self._waiting: deque[Rendered] = deque()
         self._bytes = 0
-        self._awake = asyncio.Event()
+        self._asleep: asyncio.Future[None] | None = None
+        self._heard_at = self._loop.time()
         self._one_send = asyncio.Lock()
         self._sending_since: float | None = None
         self._dropping: asyncio.TimerHandle | None = None
@@ -76,18 +78,15 @@ class Reader:
         self.position = event.id
         self._waiting.append(event)
         self._bytes += event.size
-        self._awake.set()
+        self._wake()
 
-    async def take(self, patience: float) -> list[Rendered]:
-        """What waits, up to a chunk; an empty list after `patience` seconds of silence. Raises Ended."""
+    async def take(self) -> list[Rendered]:
+        """What waits, up to a chunk; an empty list after a silence. Raises Ended."""
         if not self._waiting and self.ending is None:
-            self._awake.clear()
-            try:
-                async with asyncio.timeout(patience):
-                    await self._awake.wait()
-            except TimeoutError:
-                return []
+            self._asleep = self._loop.create_future()
+            await self._asleep
         self.check()
+        self._heard_at = self._loop.time()
         taken, size = [], 0
         while self._waiting and size < CHUNK_BYTES:
             event = self._waiting.popleft()
@@ -102,18 +101,21 @@ class Reader:
             raise Ended(self.ending)
 
     async def send(self, sending: Awaitable[None]) -> None:
-        """Await a send, one at a time, and let `drop_if_stuck` see how long it blocks."""
+        """Await a send, one at a time, and let `tick` see how long it blocks."""
         async with self._one_send:
             self._sending_since = self._loop.time()
             await sending
             self._sending_since = None
 
-    def drop_if_stuck(self) -> None:
-        """End the connection where a send has blocked for too long."""
-        if self._sending_since is None or self._loop.time() - self._sending_since < self._bounds.send_seconds:
-            return
-        self.end(self._too_slow(f"it took nothing for {self._bounds.send_seconds:g} s"))
-        self._drop_now()
+    def tick(self) -> None:
+        """End the connection where a send has blocked for too long; wake it for a heartbeat. Cheap, called often."""
+        now = self._loop.time()
+        if self._sending_since is not None:
+            if now - self._sending_since >= self._bounds.send_seconds:
+                self.end(self._too_slow(f"it took nothing for {self._bounds.send_seconds:g} s"))
+                self._drop_now()
+        elif now - self._heard_at >= self._bounds.heartbeat_seconds:
+            self._wake()
 
     def end(self, ending: Ending) -> None:
         """Ask the connection to end; the first reason counts. What waits is forgotten, the log has it."""
@@ -121,13 +123,17 @@ class Reader:
             self.ending = ending
             self._waiting.clear()
             self._bytes = 0
-            self._awake.set()
+            self._wake()
         self._drop_within(ending.grace)
 
     def close(self) -> None:
         """The connection is gone."""
         if self._dropping is not None:
             self._dropping.cancel()
+
+    def _wake(self) -> None:
+        if self._asleep is not None and not self._asleep.done():
+            self._asleep.set_result(None)
 
     def _drop_within(self, seconds: float) -> None:
         if self._dropping is not None:

@@ -6,7 +6,6 @@ from contextlib import AsyncExitStack
 from functools import partial
 
 import orjson
-from django.conf import settings
 
 from gateway.api.exceptions import details
 from gateway.errors import DomainError
@@ -66,7 +65,7 @@ async def _open(send: Send, reader: Reader, room: int) -> None:
 
 async def _pump(send: Send, feed: Feed, reader: Reader) -> None:
     try:
-        async for events in feed.batches(reader, settings.REALTIME_HEARTBEAT_SECONDS):
+        async for events in feed.batches(reader):
             await _write(send, reader, b"".join([event.sse for event in events]) or HEARTBEAT)
     except Ended as ended:
         await send({"type": "http.response.body", "body": _last_words(ended.ending)})

@@ -7,7 +7,6 @@ from contextlib import AsyncExitStack
 from functools import partial
 
 import orjson
-from django.conf import settings
 
 from gateway.errors import DomainError, NotFound
 from realtime import lifespan, wire
@@ -60,7 +59,7 @@ async def _refuse(scope: Scope, send: Send, error: DomainError) -> None:
 
 async def _pump(send: Send, feed: Feed, reader: Reader) -> None:
     try:
-        async for events in feed.batches(reader, settings.REALTIME_HEARTBEAT_SECONDS):
+        async for events in feed.batches(reader):
             for event in events:
                 reader.check()
                 await reader.send(send({"type": "websocket.send", "text": event.text}))
