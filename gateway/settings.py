@@ -30,6 +30,7 @@ EDGE_PUBLIC_HOSTS = env.words("EDGE_PUBLIC_HOSTS")
 EDGE_TLS_CERTIFICATE, EDGE_TLS_KEY = env.text("EDGE_TLS_CERTIFICATE"), env.text("EDGE_TLS_KEY")
 EDGE_BACKEND_CA_FILES = env.words("EDGE_BACKEND_CA_FILES")
 EDGE_ACCESS_LOG = env.flag("EDGE_ACCESS_LOG")
+S3_METADATA_NAMES = env.words("S3_METADATA_NAMES")  # with "_" or ".", which Caddy drops unless it expects them
 DECISION_DIAL = env.text("DECISION_DIAL", f"unix/{HOME}/run/decision.sock")
 WEB_DIAL = env.text("WEB_DIAL", f"unix/{HOME}/run/web.sock")
 LIVE_DIAL = env.text("LIVE_DIAL", f"unix/{HOME}/run/live.sock")
@@ -148,6 +149,19 @@ CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "health": {"task": "gateway.tasks.beat_health", "schedule": 15.0, "options": {"expires": 15}},
     "clear expired": {"task": "gateway.tasks.clear_expired", "schedule": 24 * 3600.0},
+    "settle unanswered writes": {
+        "task": "storage.tasks.sweep_intents",
+        "schedule": 10.0,
+        "options": {"expires": 10},
+    },
+    "reconcile buckets": {
+        "task": "storage.tasks.sweep_placements",
+        "schedule": 30.0,
+        "options": {"expires": 30},
+    },
+    "remove garbage": {"task": "storage.tasks.sweep_garbage", "schedule": 60.0, "options": {"expires": 60}},
+    "end forgotten uploads": {"task": "storage.tasks.sweep_uploads", "schedule": 3600.0},
+    "remove strays": {"task": "storage.tasks.sweep_strays", "schedule": 3600.0},
 }
 
 AUTH_USER_MODEL = "tenants.User"
@@ -211,6 +225,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PAGINATION_CLASS": "gateway.api.pagination.PageNumbers",
     "DEFAULT_SCHEMA_CLASS": "gateway.api.schema.EnvelopeSchema",
     "EXCEPTION_HANDLER": "gateway.api.exceptions.problem",
+    "DEFAULT_METADATA_CLASS": None,
     "UNAUTHENTICATED_USER": None,
 }
 SPECTACULAR_SETTINGS = {
@@ -228,7 +243,10 @@ SPECTACULAR_SETTINGS = {
         "drf_spectacular.hooks.postprocess_schema_enums",
         "gateway.api.schema.envelope",
     ],
-    "ENUM_NAME_OVERRIDES": {"MembershipRoleEnum": "tenants.permissions.BUILTIN_ROLE_CHOICES"},
+    "ENUM_NAME_OVERRIDES": {
+        "TenantStatusEnum": "tenants.models.Tenant.Status",
+        "HealthStatusEnum": "gateway.health.STATUSES",
+    },
 }
 
 STATIC_URL = "/static/"

@@ -91,6 +91,9 @@ def _servers(settings: EdgeSettings) -> Iterator[tuple[str, Json]]:
         "idle_timeout": _time(settings.keep_alive),
         "trusted_proxies_strict": 1,
     }
+    for mark, option in (("_", "expected_underscore_headers"), (".", "expected_dot_headers")):
+        if names := [f"x-amz-meta-{name}" for name in settings.metadata_names if mark in name]:
+            common[option] = names
     if settings.trusted_proxies:
         common["trusted_proxies"] = {"source": "static", "ranges": list(settings.trusted_proxies)}
     if settings.access_log:

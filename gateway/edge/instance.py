@@ -40,6 +40,7 @@ def edge_settings(settings: Any, certificate: Path, private_key: Path) -> EdgeSe
         s3_domain=settings.S3_DOMAIN,
         trusted_proxies=tuple(settings.TRUSTED_PROXIES),
         backend_ca_files=tuple(Path(name) for name in settings.EDGE_BACKEND_CA_FILES),
+        metadata_names=tuple(name.lower() for name in settings.S3_METADATA_NAMES),
         access_log=settings.EDGE_ACCESS_LOG,
         log_level="DEBUG" if settings.LOG_LEVEL in ("TRACE", "DEBUG") else "WARN",
     )

@@ -29,6 +29,8 @@ class EdgeSettings:
     """Default `<home>/run/caddy-admin.sock`."""
     backend_ca_files: tuple[Path, ...] = ()
     """Certificates trusted, beside the system's, for https upstreams."""
+    metadata_names: tuple[str, ...] = ()
+    """`x-amz-meta-` names with `_` or `.` that pass; Caddy drops all others, and their spelling with `-`."""
     log_level: str = "WARN"
     access_log: bool = False
 
@@ -49,8 +51,8 @@ class EdgeSettings:
     """For a client to take, or an upstream to take or give, the next bytes."""
     keep_alive: float = 300
     """For a client's idle connection."""
-    grace: float = 3
-    """For requests under way when Caddy stops."""
+    grace: float = 3600
+    """For requests under way when Caddy stops or takes a new configuration; whoever stops it may kill it."""
     max_header_bytes: int = 64 << 10
 
     @property

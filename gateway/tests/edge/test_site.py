@@ -103,14 +103,24 @@ async def test_an_answer_without_the_decision_process(
         alone.stop()
 
 
-async def test_a_trusted_proxy_is_believed(tmp_path_factory: pytest.TempPathFactory) -> None:
+async def test_settings_of_a_site_behind_a_proxy(tmp_path_factory: pytest.TempPathFactory) -> None:
     behind = Edge(
-        tmp_path_factory.mktemp("behind"), trusted_proxies=("127.0.0.1/32", "10.0.0.0/8"), access_log=True
+        tmp_path_factory.mktemp("behind"),
+        trusted_proxies=("127.0.0.1/32", "10.0.0.0/8"),
+        metadata_names=("my_key", "a.b", "both_of.them"),
+        access_log=True,
     )
     behind.start()
     try:
         forwarded = {"X-Forwarded-For": "6.6.6.6, 9.9.9.9, 10.1.1.1", "X-Forwarded-Proto": "https"}
-        secret = {"Authorization": "Bearer secret-1", "X-API-Key": "secret-2", "Cookie": "secret-3"}
+        names = ("x-amz-meta-my_key", "x-amz-meta-a.b", "x-amz-meta-both_of.them", "x-amz-meta-plain")
+        secret = {
+            **dict.fromkeys(names, "m"),
+            "x-amz-meta-other_key": "dropped",
+            "Authorization": "Bearer secret-1",
+            "X-API-Key": "secret-2",
+            "Cookie": "secret-3",
+        }
         query = "?X-Amz-Signature=secret-4&X-Amz-Security-Token=secret-5&plain=shown"
         async with (
             aiohttp.ClientSession(behind.url) as session,
@@ -119,6 +129,7 @@ async def test_a_trusted_proxy_is_believed(tmp_path_factory: pytest.TempPathFact
             head = await answer.json()
             request_id = answer.headers["X-Request-ID"]
         assert (head["client_ip"], head["scheme"], head["port"]) == ("9.9.9.9", "https", behind.http_port)
+        assert {name for name, _ in head["headers"] if "meta" in name} == set(names)
         await asyncio.sleep(0.2)
         assert "plain=shown" in behind.log
         assert request_id in behind.log
