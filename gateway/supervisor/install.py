@@ -58,7 +58,7 @@ class Environment:
             self._make(account, ours=bool(stamp) or not self.python.exists())
         uv = self._uv()
         self.say(f"installing requirements/{level}.txt (the first time takes up to a minute or two)")
-        self._install(uv, self.requirements / f"{level}.txt")
+        self._install(uv, self.requirements / f"{level}.txt", compiled=level == "base")
         stamp = {} if not usable else stamp
         stamp.update({name: self._digest(name) for name in INCLUDES[level]})
         (self.venv / STAMP).write_text(json.dumps(stamp))
@@ -110,11 +110,14 @@ class Environment:
         command += ["--disable-pip-version-check", *LOCKED, "--requirement", str(lock)]
         self._run(command, lock.name)
 
-    def _install(self, uv: str | None, lock: Path) -> None:
+    def _install(self, uv: str | None, lock: Path, *, compiled: bool) -> None:
+        """`compiled` for the platform, whose first start would pay for it; tests use a part of what they have."""
         if uv is None:
             self._pip(self.python, lock)
             return
-        command = [uv, "pip", "install", "--python", str(self.python), "--no-progress", "--compile-bytecode"]
+        command = [uv, "pip", "install", "--python", str(self.python), "--no-progress"]
+        if compiled:
+            command.append("--compile-bytecode")
         home = Path(os.environ.get("HOME") or "/nonexistent")
         if not os.access(home, os.W_OK):
             command.append("--no-cache")
