@@ -10,6 +10,7 @@ from celery import Celery, signals
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gateway.settings")
 
 app = Celery("gatehouse")
+app.set_default()  # or threads other than the importing one send to a broker that nobody configured
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 

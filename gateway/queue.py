@@ -12,6 +12,8 @@ from typing import Any
 from celery import Task
 from django.db import transaction
 
+from gateway import celery as _application  # noqa: F401  binds every shared_task to our broker
+
 log = logging.getLogger(__name__)
 
 
