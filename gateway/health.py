@@ -37,6 +37,7 @@ def beat() -> None:
     cache.set(_HEARTBEAT, True, timeout=60)
 
 
+STATUSES = ("ok", "degraded", "failing")
 _HEARTBEAT = "health:jobs"
 _COMPONENTS: dict[str, Callable[[], None]] = {"database": _database, "cache": _cache, "jobs": _jobs}
 _NEEDED = ("database", "cache")

@@ -10,13 +10,13 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from gateway.errors import NotFound
-from gateway.health import look
+from gateway.health import STATUSES, look
 
 from .views import ApiView
 
 
 class HealthSerializer(serializers.Serializer[Any]):
-    status = serializers.ChoiceField(["ok", "degraded", "failing"])
+    status = serializers.ChoiceField(STATUSES)
     components = serializers.DictField(child=serializers.ChoiceField(["ok", "failing"]))
 
 
@@ -32,10 +32,8 @@ class HealthView(ApiView):
 
 
 class NothingView(ApiView):
-    """Any path of the API that does not exist."""
+    """Any path of the API that does not exist: a caller is told so, anybody else to say who they are."""
 
-    public = True
-    authentication_classes: list[type] = []
     schema = None
 
     def dispatch(self, request: Any, *args: Any, **kwargs: Any) -> Any:

@@ -49,14 +49,18 @@ class PrincipalScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untype
 
 
 def envelope(result: dict[str, Any], generator: Any, request: Any, public: bool) -> dict[str, Any]:
-    """Postprocessing hook: wrap what the renderer wraps, and say that any operation may answer with a problem."""
+    """Postprocessing hook: wrap what the renderer wraps, and say that any operation may answer with a problem.
+
+    An operation whose answer is not wrapped says so by the extension `x-plain`.
+    """
     result["components"]["schemas"]["Problem"] = _PROBLEM
     problem = {"content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}}
     for methods in result["paths"].values():
         for operation in methods.values():
-            for status, answer in operation["responses"].items():
+            plain = operation.pop("x-plain", False)
+            for answer in operation["responses"].values():
                 content = answer.get("content", {}).get("application/json")
-                if content and status.startswith("2") and not _wrapped(content["schema"]):
+                if content and not plain and "Paginated" not in content["schema"].get("$ref", ""):
                     content["schema"] = {
                         "type": "object",
                         "required": ["data", "meta"],
@@ -64,7 +68,3 @@ def envelope(result: dict[str, Any], generator: Any, request: Any, public: bool)
                     }
             operation["responses"]["default"] = {"description": "The request was refused", **problem}
     return result
-
-
-def _wrapped(schema: dict[str, Any]) -> bool:
-    return "Paginated" in schema.get("$ref", "") or "x-plain" in schema

@@ -49,7 +49,7 @@ class EventsView(ApiView):
             prefix = subject.endswith("*")
             rows = rows.filter(subject__startswith=subject[:-1]) if prefix else rows.filter(subject=subject)
         for bound, lookup in (("since", "time__gte"), ("until", "time__lt")):
-            if value := asked.get(bound):
+            if (value := asked.get(bound)) is not None:
                 rows = rows.filter(**{lookup: _moment(bound, value)})
         return self.page(rows, EventSerializer)
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from rest_framework import serializers
 
+from gateway.api.fields import Text
 from storage.models import AccessKey, Backend, Bucket, Object
 
 
@@ -27,10 +28,10 @@ class BackendSerializer(serializers.ModelSerializer[Backend]):
 
 
 class _ConnectionSerializer(serializers.Serializer[Any]):
-    endpoint = serializers.CharField(max_length=300, required=False, help_text="https://host[:port]")
-    region = serializers.CharField(max_length=64, required=False)
-    access_key = serializers.CharField(max_length=200, required=False, write_only=True)
-    secret_key = serializers.CharField(
+    endpoint = Text(max_length=300, required=False, help_text="https://host[:port]")
+    region = Text(max_length=64, required=False)
+    access_key = Text(max_length=200, required=False, write_only=True)
+    secret_key = Text(
         max_length=500, required=False, write_only=True, trim_whitespace=False, allow_blank=True
     )
     path_style = serializers.BooleanField(required=False)
@@ -40,7 +41,7 @@ class _ConnectionSerializer(serializers.Serializer[Any]):
 
 class CreateBackendSerializer(_ConnectionSerializer):
     name = serializers.RegexField(r"^[a-z0-9][a-z0-9-]{0,62}\Z")
-    kind = serializers.CharField(max_length=16, default="s3")
+    kind = Text(max_length=16, default="s3")
     shared = serializers.BooleanField(default=False, help_text="Platform staff only")
 
 
@@ -50,11 +51,11 @@ class UpdateBackendSerializer(_ConnectionSerializer):
 
 class BucketSerializer(serializers.ModelSerializer[Bucket]):
     id = serializers.UUIDField(source="public_id", read_only=True)
-    backend = serializers.CharField(source="placement.backend.name", read_only=True)
+    backend = Text(source="placement.backend.name", read_only=True)
     ready = serializers.BooleanField(
         source="placement.is_settled", read_only=True, help_text="Whether it is there on its backend yet"
     )
-    error = serializers.CharField(source="placement.error", read_only=True)
+    error = Text(source="placement.error", read_only=True)
 
     class Meta:
         model = Bucket
@@ -62,16 +63,16 @@ class BucketSerializer(serializers.ModelSerializer[Bucket]):
 
 
 class CreateBucketSerializer(serializers.Serializer[Any]):
-    name = serializers.CharField(max_length=63, min_length=3)
-    backend = serializers.CharField(
+    name = Text(max_length=63, min_length=3)
+    backend = Text(
         max_length=63, required=False, allow_null=True, default=None, help_text="Its name; null: the default"
     )
 
 
 class AccessKeySerializer(serializers.ModelSerializer[AccessKey]):
     id = serializers.UUIDField(source="public_id", read_only=True)
-    user = serializers.CharField(source="user.username", read_only=True)
-    permissions = serializers.ListField(child=serializers.CharField(), read_only=True, allow_null=True)
+    user = Text(source="user.username", read_only=True)
+    permissions = serializers.ListField(child=Text(), read_only=True, allow_null=True)
 
     class Meta:
         model = AccessKey
@@ -79,15 +80,15 @@ class AccessKeySerializer(serializers.ModelSerializer[AccessKey]):
 
 
 class CreateAccessKeySerializer(serializers.Serializer[Any]):
-    name = serializers.CharField(max_length=100)
+    name = Text(max_length=100)
 
 
 class IssuedAccessKeySerializer(serializers.Serializer[Any]):
     id = serializers.UUIDField()
-    name = serializers.CharField()
-    access_key_id = serializers.CharField()
-    secret_access_key = serializers.CharField(help_text="Shown this once")
-    warning = serializers.CharField()
+    name = Text()
+    access_key_id = Text()
+    secret_access_key = Text(help_text="Shown this once")
+    warning = Text()
 
 
 class ObjectSerializer(serializers.ModelSerializer[Object]):
@@ -97,15 +98,13 @@ class ObjectSerializer(serializers.ModelSerializer[Object]):
 
 
 class ListObjectsSerializer(serializers.Serializer[Any]):
-    bucket = serializers.CharField(max_length=63)
-    prefix = serializers.CharField(
-        max_length=1024, required=False, default="", allow_blank=True, trim_whitespace=False
-    )
+    bucket = Text(max_length=63)
+    prefix = Text(max_length=1024, required=False, default="", allow_blank=True, trim_whitespace=False)
 
 
 class ObjectNameSerializer(serializers.Serializer[Any]):
-    bucket = serializers.CharField(max_length=63)
-    key = serializers.CharField(max_length=1024, trim_whitespace=False)
+    bucket = Text(max_length=63)
+    key = Text(max_length=1024, trim_whitespace=False)
 
 
 class LinkRequestSerializer(ObjectNameSerializer):
@@ -117,5 +116,5 @@ class LinkSerializer(serializers.Serializer[Any]):
     """A request that moves the object's bytes without further credentials."""
 
     method = serializers.ChoiceField(["GET", "PUT"])
-    url = serializers.CharField()
+    url = Text()
     expires_at = serializers.DateTimeField()

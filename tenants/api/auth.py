@@ -50,11 +50,12 @@ class LogoutView(ApiView):
     public = True
     limit = "auth"
 
-    @extend_schema(request=s.RefreshSerializer, responses={204: None})
+    @extend_schema(request=s.RefreshSerializer, responses={204: None}, auth=[])
     def post(self, request: Request) -> Response:
-        if request.data:
+        in_browser = request.auth is not None and principal(request).credential.kind == "session"
+        if request.data or not in_browser:
             sessions.logout(self.body(s.RefreshSerializer)["refresh"])
-        if request.auth is not None and principal(request).credential.kind == "session":
+        if in_browser:
             end_session(request._request)
         return Response(status=204)
 
@@ -65,7 +66,9 @@ class IntrospectView(ApiView):
     public = True
     parser_classes = [JSONParser, FormParser]
 
-    @extend_schema(request=s.IntrospectSerializer, responses=s.IntrospectionSerializer)
+    @extend_schema(
+        request=s.IntrospectSerializer, responses=s.IntrospectionSerializer, extensions={"x-plain": True}
+    )
     def post(self, request: Request) -> Response:
         given, wanted = request.headers.get("X-Introspect-Secret", ""), settings.INTROSPECT_SECRET
         if not (wanted and secrets.compare_digest(given.encode(), wanted.encode())):

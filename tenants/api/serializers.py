@@ -6,7 +6,8 @@ from typing import Any, ClassVar
 
 from rest_framework import serializers
 
-from tenants.models import ApiKey, AuditEntry, Domain, Membership, Quota, Role, Tenant
+from gateway.api.fields import Text
+from tenants.models import SLUG, ApiKey, AuditEntry, Domain, Membership, Quota, Role, Tenant
 from tenants.permissions import BUILTIN_ROLES
 
 
@@ -25,12 +26,12 @@ class TenantSerializer(serializers.ModelSerializer[Tenant]):
 
 
 class CreateTenantSerializer(serializers.Serializer[Any]):
-    name = serializers.CharField(max_length=200)
-    slug = serializers.SlugField(max_length=63)
+    name = Text(max_length=200)
+    slug = Text(max_length=63, validators=[SLUG])
 
 
 class UpdateTenantSerializer(serializers.Serializer[Any]):
-    name = serializers.CharField(max_length=200, required=False)
+    name = Text(max_length=200, required=False)
     status = serializers.ChoiceField(Tenant.Status.choices, required=False)
     limits = LimitsSerializer(required=False, help_text="null lifts a limit")
 
@@ -67,9 +68,9 @@ class MemberSerializer(serializers.ModelSerializer[Membership]):
     """A user as one tenant sees them."""
 
     id = serializers.UUIDField(source="user.public_id", read_only=True)
-    username = serializers.CharField(source="user.username", read_only=True)
-    email = serializers.EmailField(source="user.email", read_only=True)
-    role = serializers.CharField(source="role.slug", read_only=True)
+    username = Text(source="user.username", read_only=True)
+    email = Text(source="user.email", read_only=True)
+    role = Text(source="role.slug", read_only=True)
     last_login = serializers.DateTimeField(source="user.last_login", read_only=True, allow_null=True)
 
     class Meta:
@@ -78,21 +79,21 @@ class MemberSerializer(serializers.ModelSerializer[Membership]):
 
 
 class CreateUserSerializer(serializers.Serializer[Any]):
-    username = serializers.CharField(max_length=150)
+    username = Text(max_length=150)
     email = serializers.EmailField(required=False, allow_blank=True, default="")
-    password = serializers.CharField(max_length=256, trim_whitespace=False, write_only=True)
-    role = serializers.CharField(max_length=63, default="member")
+    password = Text(max_length=256, trim_whitespace=False, write_only=True)
+    role = Text(max_length=63, default="member")
 
 
 class UpdateUserSerializer(serializers.Serializer[Any]):
-    role = serializers.CharField(max_length=63, required=False)
+    role = Text(max_length=63, required=False)
     is_active = serializers.BooleanField(required=False)
 
 
 class ApiKeySerializer(serializers.ModelSerializer[ApiKey]):
     id = serializers.UUIDField(source="public_id", read_only=True)
-    user = serializers.CharField(source="user.username", read_only=True)
-    permissions = serializers.ListField(child=serializers.CharField(), read_only=True, allow_null=True)
+    user = Text(source="user.username", read_only=True)
+    permissions = serializers.ListField(child=Text(), read_only=True, allow_null=True)
 
     class Meta:
         model = ApiKey
@@ -110,9 +111,9 @@ class ApiKeySerializer(serializers.ModelSerializer[ApiKey]):
 
 
 class CreateApiKeySerializer(serializers.Serializer[Any]):
-    name = serializers.CharField(max_length=100)
+    name = Text(max_length=100)
     permissions = serializers.ListField(
-        child=serializers.CharField(max_length=64),
+        child=Text(max_length=64),
         required=False,
         allow_null=True,
         default=None,
@@ -123,9 +124,9 @@ class CreateApiKeySerializer(serializers.Serializer[Any]):
 
 class IssuedApiKeySerializer(serializers.Serializer[Any]):
     id = serializers.UUIDField()
-    name = serializers.CharField()
-    api_key = serializers.CharField(help_text="Shown this once")
-    warning = serializers.CharField()
+    name = Text()
+    api_key = Text(help_text="Shown this once")
+    warning = Text()
 
 
 class AuditEntrySerializer(serializers.ModelSerializer[AuditEntry]):
@@ -148,45 +149,45 @@ class AuditEntrySerializer(serializers.ModelSerializer[AuditEntry]):
 
 
 class LoginSerializer(serializers.Serializer[Any]):
-    username = serializers.CharField(max_length=150)
-    password = serializers.CharField(max_length=256, trim_whitespace=False, write_only=True)
+    username = Text(max_length=150)
+    password = Text(max_length=256, trim_whitespace=False, write_only=True)
 
 
 class TokensSerializer(serializers.Serializer[Any]):
-    access = serializers.CharField()
-    refresh = serializers.CharField()
+    access = Text()
+    refresh = Text()
     expires_in = serializers.IntegerField(help_text="Seconds until the access token expires")
-    token_type = serializers.CharField()
+    token_type = Text()
 
 
 class RefreshSerializer(serializers.Serializer[Any]):
-    refresh = serializers.CharField(max_length=4096)
+    refresh = Text(max_length=4096)
 
 
 class IntrospectSerializer(serializers.Serializer[Any]):
-    token = serializers.CharField(max_length=8192, allow_blank=True)
-    token_type_hint = serializers.CharField(max_length=64, required=False)
+    token = Text(max_length=8192, allow_blank=True)
+    token_type_hint = Text(max_length=64, required=False, allow_blank=True)
 
 
 class IntrospectionSerializer(serializers.Serializer[Any]):
     """RFC 7662, section 2.2."""
 
     active = serializers.BooleanField()
-    sub = serializers.CharField(required=False)
-    username = serializers.CharField(required=False)
-    tenant = serializers.CharField(required=False)
-    role = serializers.CharField(required=False)
-    scope = serializers.CharField(required=False)
-    token_type = serializers.CharField(required=False)
+    sub = Text(required=False)
+    username = Text(required=False)
+    tenant = Text(required=False)
+    role = Text(required=False)
+    scope = Text(required=False)
+    token_type = Text(required=False)
     exp = serializers.IntegerField(required=False)
 
 
 class MeSerializer(serializers.Serializer[Any]):
     id = serializers.UUIDField()
-    username = serializers.CharField()
-    email = serializers.CharField()
+    username = Text()
+    email = Text()
     is_staff = serializers.BooleanField()
-    tenant = serializers.CharField()
-    role = serializers.CharField()
-    permissions = serializers.ListField(child=serializers.CharField())
+    tenant = Text()
+    role = Text()
+    permissions = serializers.ListField(child=Text())
     tenants = serializers.ListField(child=serializers.DictField())

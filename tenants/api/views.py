@@ -253,7 +253,7 @@ class AuditView(ApiView):
                 rows.filter(action__startswith=action) if action.endswith(".") else rows.filter(action=action)
             )
         for bound, lookup in (("since", "at__gte"), ("until", "at__lt")):
-            if value := asked.get(bound):
+            if (value := asked.get(bound)) is not None:
                 rows = rows.filter(**{lookup: _moment(bound, value)})
         return self.page(rows, s.AuditEntrySerializer)
 

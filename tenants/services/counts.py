@@ -1,11 +1,12 @@
-"""How many of what is limited a tenant has. Call within the tenant's scope."""
+"""How many people, keys and tenants there are."""
 
 from __future__ import annotations
 
-from tenants.models import ApiKey, Membership, Quota
+from tenants.models import ApiKey, Membership, Quota, Tenant, User
 
 
 def of_tenant(tenant_id: int) -> dict[str, int]:
+    """Of what is limited. Call within the tenant's scope."""
     return {
         "users": Membership.objects.filter(tenant=tenant_id, is_active=True).count(),
         "api_keys": ApiKey.objects.filter(tenant=tenant_id, revoked_at=None).count(),
@@ -15,3 +16,13 @@ def of_tenant(tenant_id: int) -> dict[str, int]:
 def limits(tenant_id: int) -> Quota:
     """The tenant's limits; an unset one is no limit."""
     return Quota.objects.filter(tenant=tenant_id).first() or Quota(tenant_id=tenant_id)
+
+
+def of_platform() -> dict[str, int]:
+    """Call within platform_scope."""
+    return {
+        "tenants": Tenant.objects.count(),
+        "suspended": Tenant.objects.filter(status=Tenant.Status.SUSPENDED).count(),
+        "users": User.objects.filter(is_active=True).count(),
+        "api_keys": ApiKey.objects.filter(revoked_at=None).count(),
+    }

@@ -221,7 +221,7 @@ def test_introspection_answers_unwrapped_and_says_nothing_of_what_is_not_valid()
         ("users", {"Authorization": "Basic x"}, 401),
         ("users", {"X-API-Key": "mcp_a_b"}, 401),
         ("users", {"X-API-Key": "mcp_\x00_b"}, 401),
-        ("nowhere/at/all", {}, 404),
+        ("nowhere/at/all", {}, 401),
         (f"tenants/{uuid.uuid4()}", {}, 401),
     ],
 )
@@ -233,6 +233,17 @@ def test_refusals_are_problem_details(path: str, headers: dict[str, str], status
     assert problem["status"] == status and problem["error"] == problem["title"]
     assert problem["request_id"] == answer["X-Request-ID"]
     assert {"type", "detail", "code", "errors"} <= problem.keys()
+
+
+def test_a_path_that_does_not_exist_is_told_to_callers() -> None:
+    answer = client(factories.staff()).get(API + "nowhere/at/all")
+    assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+
+
+@pytest.mark.parametrize("query", ["page=0", "page=x", "per_page=0", "per_page=", "per_page=501", "page=99999999999"])
+def test_a_page_that_cannot_be_is_told(query: str) -> None:
+    answer = client(factories.staff()).get(f"{API}tenants?{query}")
+    assert answer.status_code == 400 and answer.json()["errors"]
 
 
 def test_bad_bodies_are_told_by_field() -> None:
