@@ -4,6 +4,7 @@ import http.client
 import json
 import os
 import socket
+import ssl
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,9 @@ from gateway.edge.settings import EdgeSettings
 
 CONFIGURATION = "run/caddy.json"
 """Below the home."""
+
+
+_SYSTEM_BUNDLES = (Path("/etc/ssl/certs/ca-certificates.crt"), Path("/etc/pki/tls/certs/ca-bundle.crt"))
 
 
 class EdgeUnreachable(Exception):
@@ -39,7 +43,7 @@ def edge_settings(settings: Any, certificate: Path, private_key: Path) -> EdgeSe
         decision_dial=settings.DECISION_DIAL,
         s3_domain=settings.S3_DOMAIN,
         trusted_proxies=tuple(settings.TRUSTED_PROXIES),
-        backend_ca_files=tuple(Path(name) for name in settings.EDGE_BACKEND_CA_FILES),
+        backend_ca_files=_backend_authorities(settings.EDGE_BACKEND_CA_FILES),
         metadata_names=tuple(name.lower() for name in settings.S3_METADATA_NAMES),
         access_log=settings.EDGE_ACCESS_LOG,
         log_level="DEBUG" if settings.LOG_LEVEL in ("TRACE", "DEBUG") else "WARN",
@@ -88,6 +92,15 @@ class _UnixConnection(http.client.HTTPConnection):
         self.sock = socket.socket(socket.AF_UNIX)
         self.sock.settimeout(self.timeout)
         self.sock.connect(os.fspath(self._path))
+
+
+def _backend_authorities(own: list[str]) -> tuple[Path, ...]:
+    """The files given and the system's, because Caddy takes either the system's or a list of files."""
+    if not own:
+        return ()
+    system = ssl.get_default_verify_paths().cafile
+    bundles = [Path(system)] if system else [path for path in _SYSTEM_BUNDLES if path.exists()][:1]
+    return (*(Path(name) for name in own), *bundles)
 
 
 def _listen(host: str, port: int) -> str:

@@ -28,7 +28,7 @@ class EdgeSettings:
     admin_socket: Path | None = None
     """Default `<home>/run/caddy-admin.sock`."""
     backend_ca_files: tuple[Path, ...] = ()
-    """Certificates trusted, beside the system's, for https upstreams."""
+    """The only authorities trusted for https upstreams; empty for the system's."""
     metadata_names: tuple[str, ...] = ()
     """`x-amz-meta-` names with `_` or `.` that pass; Caddy drops all others, and their spelling with `-`."""
     log_level: str = "WARN"

@@ -8,11 +8,11 @@ import stat
 import aiohttp
 import pytest
 
-from gateway.edge import caddy, instance
+from gateway.edge import ca, caddy, instance
 
 from .conftest import Client, Decide, raw
 from .harness import Edge
-from .upstream import Upstream
+from .upstream import Upstream, upstream
 
 
 async def test_https_serves_the_same_site_under_the_instances_authority(edge: Edge, decide: Decide) -> None:
@@ -136,3 +136,29 @@ async def test_settings_of_a_site_behind_a_proxy(tmp_path_factory: pytest.TempPa
         assert "secret-" not in behind.log
     finally:
         behind.stop()
+
+
+async def test_https_upstreams_are_verified_by_the_name_that_is_dialled(
+    tmp_path_factory: pytest.TempPathFactory, decide: Decide
+) -> None:
+    trusted = ca.ensure(tmp_path_factory.mktemp("trusted"), ["localhost"])
+    foreign = ca.ensure(tmp_path_factory.mktemp("foreign"), ["localhost"])
+    edge = Edge(tmp_path_factory.mktemp("tls"), backend_ca_files=(trusted.ca,))
+    edge.start()
+    try:
+        for made, host, status in (
+            (trusted, "localhost", 200),
+            (trusted, "127.0.0.1", 502),
+            (foreign, "localhost", 502),
+        ):
+            context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+            context.load_cert_chain(made.certificate, made.private_key)
+            async with upstream(ssl_context=context) as backend, aiohttp.ClientSession(edge.url) as session:
+                dial = f"{host}:{backend.dial.rpartition(':')[2]}"
+                wish = decide(
+                    "forward", dial=dial, uri="/x", scheme="https", set_headers={"Host": "b.example"}
+                )
+                async with session.get("/x", headers=wish) as answer:
+                    assert answer.status == status
+    finally:
+        edge.stop()
