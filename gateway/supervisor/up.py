@@ -81,9 +81,11 @@ class _Start:
         urls, embedded = self._services()
         environment = self._environment(urls)
         before, password = self._preparation(environment, embedded)
-        for name in ("DATABASE_OWNER_URL", "BOOTSTRAP_ADMIN_PASSWORD"):  # not for what serves requests
-            environment.pop(name, None)
-            environment.pop(f"{name}_FILE", None)
+        environment = {  # not for what serves requests
+            name: value
+            for name, value in environment.items()
+            if name.removesuffix("_FILE") not in ("DATABASE_OWNER_URL", "BOOTSTRAP_ADMIN_PASSWORD")
+        }
         caddy = Binaries(self._venv).caddy(self._home.account, self._home.path)
         place = processes.Place(self._python, caddy, self._home.path, environment, before)
         self._supervisor.add(*processes.platform(place))
