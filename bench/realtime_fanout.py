@@ -75,7 +75,8 @@ class Reader(asyncio.Protocol):
 
 async def _read(port: int, token: str, readers: int) -> None:
     """Print `open` when all streams are, and the result as JSON when all have seen every event."""
-    loop, ages, is_open = asyncio.get_running_loop(), [], asyncio.Semaphore(0)
+    loop, is_open = asyncio.get_running_loop(), asyncio.Semaphore(0)
+    ages: list[int] = []
     head = f"GET {PATH}?types=system.* HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {token}\r\n\r\n".encode()
     made = []
     for _ in range(readers):

@@ -19,7 +19,7 @@ from realtime.lifespan import lifespan  # noqa: E402
 refuse_weak_settings()
 application = ProtocolTypeRouter(
     {
-        "http": URLRouter([*routing.http, re_path(r"", pages)]),
+        "http": URLRouter([*routing.http, re_path(r"", pages)]),  # type: ignore[arg-type]
         "websocket": routing.websocket,
         "lifespan": lifespan,
     }

@@ -5,13 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
+if TYPE_CHECKING:
+    from realtime.models import Event
 
-def envelope(
-    event_id: int, kind: str, *, tenant: str, source: str, subject: str, time: datetime, data: Any
+
+def of(event: Event) -> dict[str, Any]:
+    """A row of the log."""
+    return _envelope(
+        event.pk, event.type, event.tenant.slug, event.source, event.subject, event.time, event.data
+    )
+
+
+def _envelope(
+    event_id: int, kind: str, tenant: str, source: str, subject: str, time: datetime, data: Any
 ) -> dict[str, Any]:
     """The attributes in their usual order. CloudEvents wants no empty subject, so there is none then."""
     event = {
@@ -35,14 +45,9 @@ class Rendered:
         """`row` is of `realtime.log`: its data is JSON text, which passes through unparsed."""
         self.id: int = row["id"]
         self.type: str = row["type"]
-        event = envelope(
-            row["id"],
-            row["type"],
-            tenant=row["tenant"],
-            source=row["source"],
-            subject=row["subject"],
-            time=row["time"],
-            data=orjson.Fragment(row["data"]),
+        data = orjson.Fragment(row["data"])
+        event = _envelope(
+            row["id"], row["type"], row["tenant"], row["source"], row["subject"], row["time"], data
         )
         self.json: bytes = orjson.dumps(event, option=orjson.OPT_UTC_Z)
         self.size = len(self.json)

@@ -10,9 +10,9 @@ from django.shortcuts import get_object_or_404
 from gateway.ui import PageRequest, page, sheet, show
 
 from . import cloudevents
+from .filters import CHANNELS
 from .models import Event
 from .newest import newest
-from .services import CHANNELS
 
 PER_PAGE = 50
 
@@ -39,13 +39,4 @@ def events(request: PageRequest) -> HttpResponse:
 @page("event.read")
 def event(request: PageRequest, number: int) -> HttpResponse:
     found = get_object_or_404(Event.objects.visible_to(request.principal), pk=number)
-    envelope = cloudevents.envelope(
-        id=found.pk,
-        type=found.type,
-        tenant=request.principal.tenant.slug,
-        source=found.source,
-        subject=found.subject,
-        time=found.time,
-        data=found.data,
-    )
-    return sheet(request, "realtime/_event.html", {"event": found, "envelope": envelope})
+    return sheet(request, "realtime/_event.html", {"event": found, "envelope": cloudevents.of(found)})

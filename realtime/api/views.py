@@ -39,7 +39,8 @@ class EventsView(ApiView):
     def get(self, request: Request) -> Response:
         """What happened in the tenant, newest first."""
         asked = request.query_params
-        rows = Event.objects.visible_to(principal(request)).select_related("tenant").order_by("-id")
+        rows: QuerySet[Event] = Event.objects.visible_to(principal(request))
+        rows = rows.select_related("tenant").order_by("-id")
         rows = _of_kind(rows, filters.parse(asked.get("channel", ""), asked.get("type", "")))
         if subject := asked.get("subject"):
             if "\0" in subject:

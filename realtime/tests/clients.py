@@ -11,6 +11,7 @@ from typing import Any
 
 import h11
 from django.conf import settings
+from django.db import transaction
 from django.test import Client
 
 from gateway.db.scope import platform_scope, tenant_scope
@@ -32,6 +33,7 @@ def api_key(who: Principal, permissions: list[str] | None = None) -> tuple[ApiKe
 
 def cookie(who: Principal) -> str:
     """The Cookie header of a signed-in browser."""
+    assert who.user is not None
     browser = Client()
     with platform_scope("tests"):
         browser.force_login(who.user)
@@ -39,8 +41,8 @@ def cookie(who: Principal) -> str:
 
 
 def emit(tenant_id: int, *subjects: str, kind: str = "storage.object.created", **data: object) -> list[str]:
-    """One committed event per subject; their ids."""
-    with tenant_scope(tenant_id):
+    """An event per subject, committed together; their ids."""
+    with tenant_scope(tenant_id), transaction.atomic():
         return [str(publish(tenant_id, kind, subject=subject, data=data)) for subject in subjects]
 
 

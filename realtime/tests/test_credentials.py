@@ -26,9 +26,9 @@ MOST_SECONDS = 2.2  # two, and what this machine needs to notice
 
 def _membership(who: Principal) -> Membership:
     with platform_scope("tests"):
-        return Membership.objects.select_related("user", "tenant", "role").get(
-            user=who.user, tenant=who.tenant
-        )
+        rows = Membership.objects.select_related("user", "tenant", "role")
+        membership: Membership = rows.get(user=who.user, tenant=who.tenant)
+        return membership
 
 
 def deactivate(who: Principal) -> None:

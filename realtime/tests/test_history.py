@@ -22,7 +22,7 @@ PATH = "/api/v1/events"
 def test_a_page_holds_the_newest_cloud_events_first() -> None:
     who = factories.member(factories.tenant())
     *_, last = emit(who.tenant.pk, "1", "2", "3", size=1)
-    body = factories.client(who).get(PATH, {"per_page": 2, "channel": "storage"}).json()
+    body = factories.client(who).get(PATH, {"per_page": "2", "channel": "storage"}).json()
     assert body["meta"] == {"page": 1, "per_page": 2, "total": 3}
     assert [event["subject"] for event in body["data"]] == ["3", "2"]
     event = body["data"][0]
@@ -44,7 +44,7 @@ def test_filters() -> None:
     emit(who.tenant.pk, "w", kind="workspaces.workspace.settled")
     now = timezone.now()
     client = factories.client(who)
-    for query, expected in (
+    queries: tuple[tuple[dict[str, str], list[str]], ...] = (
         ({"channel": "storage"}, ["b/one", "c/one", "b/two", "b/one"]),
         ({"channel": "workspaces,devices"}, ["w"]),
         ({"type": "storage.object.deleted"}, ["b/one"]),
@@ -54,7 +54,8 @@ def test_filters() -> None:
         ({"type": "storage.*", "since": (now + timedelta(hours=1)).isoformat()}, []),
         ({"channel": "workspaces", "since": (now - timedelta(hours=1)).isoformat()}, ["w"]),
         ({"channel": "workspaces", "until": (now - timedelta(hours=1)).isoformat()}, []),
-    ):
+    )
+    for query, expected in queries:
         answer = client.get(PATH, query)
         assert answer.status_code == 200, answer.content
         assert [event["subject"] for event in answer.json()["data"]] == expected, query

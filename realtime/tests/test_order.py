@@ -13,6 +13,7 @@ from gateway.db.scope import tenant_scope
 from realtime.services import publish
 from realtime.tests.clients import Stream, emit, token
 from realtime.tests.conftest import Live
+from tenants.principal import Principal
 from tests import factories
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -68,7 +69,7 @@ def test_sixteen_writers_and_a_reader_that_keeps_losing_its_connection(live: Liv
         assert [int(event["id"]) for event in steady.take(expected)] == ids
 
 
-def _committed(reader: factories.Principal) -> int:
+def _committed(reader: Principal) -> int:
     with tenant_scope(reader.tenant.pk), connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM realtime_event WHERE subject LIKE '%/%'")
         return int(cursor.fetchone()[0])

@@ -124,7 +124,7 @@ def test_one_that_saw_nothing_yet_can_resume_too(live: Live) -> None:
 
 def test_silence_is_filled_with_heartbeats(live: Live) -> None:
     with Stream(live.port, token=token(factories.member(factories.tenant()))) as stream:
-        assert stream.take(1, seconds=2.5) == []
+        assert stream.take(1, seconds=4.5) == []
         assert stream.heartbeats >= 2
 
 
@@ -197,5 +197,9 @@ def test_a_tenants_streams_are_counted(live_with: Callable[..., AbstractContextM
                         429,
                         "This server has no more room for streams.",
                     )
-        with Stream(live.port, token=bearer) as again:
-            assert again.status == 200
+        for _ in range(50):  # the server notices in its own time
+            with Stream(live.port, token=bearer) as again:
+                if again.status == 200:
+                    break
+        else:
+            pytest.fail("a place that was left is not given again")
