@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from gateway import env
+from gateway.admin_theme import UNFOLD  # noqa: F401 - read by the admin's theme
 
 env.load_env_file()
 
@@ -49,9 +50,9 @@ SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 USE_X_FORWARDED_PORT = False
 
 INSTALLED_APPS = [
-    "unfold",
+    "unfold.apps.BasicAppConfig",
     "unfold.contrib.filters",
-    "django.contrib.admin",
+    "gateway.apps.AdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",

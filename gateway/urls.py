@@ -7,8 +7,20 @@ from gateway.health import health
 urlpatterns = [
     path("health", health),
     path("api/v1/", include("gateway.api.urls")),
-    path("openapi.json", SpectacularJSONAPIView.as_view(authentication_classes=[], permission_classes=[]), name="openapi"),
-    path("docs", SpectacularSwaggerView.as_view(url_name="openapi", authentication_classes=[], permission_classes=[])),
+    path(
+        "openapi.json",
+        SpectacularJSONAPIView.as_view(authentication_classes=[], permission_classes=[]),
+        name="openapi",
+    ),
+    path(
+        "docs",
+        SpectacularSwaggerView.as_view(url_name="openapi", authentication_classes=[], permission_classes=[]),
+    ),
     path("admin/", admin.site.urls),
     path("", include("gateway.pages")),
 ]
+
+handler400 = "gateway.views.bad_request"
+handler403 = "gateway.views.permission_denied"
+handler404 = "gateway.views.not_found"
+handler500 = "gateway.views.server_error"

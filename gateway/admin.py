@@ -1,0 +1,110 @@
+"""The admin of the packages that we stand on, in the same look: schedules and refresh tokens."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.auth.models import Group
+from django_celery_beat import admin as beat
+from django_celery_beat.models import (
+    ClockedSchedule,
+    CrontabSchedule,
+    IntervalSchedule,
+    PeriodicTask,
+    SolarSchedule,
+)
+from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
+from unfold.admin import ModelAdmin
+from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
+
+from gateway.admin_verbs import LogAdmin
+
+for _model in (
+    Group,  # rights come from roles in tenants
+    PeriodicTask,
+    ClockedSchedule,
+    CrontabSchedule,
+    IntervalSchedule,
+    SolarSchedule,
+    OutstandingToken,
+    BlacklistedToken,
+):
+    if admin.site.is_registered(_model):
+        admin.site.unregister(_model)
+
+
+class _TaskSelect(UnfoldAdminSelectWidget, beat.TaskSelectWidget):  # type: ignore[misc]
+    pass
+
+
+class _PeriodicTaskForm(beat.PeriodicTaskForm):  # type: ignore[misc]
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["task"].widget = UnfoldAdminTextInputWidget()
+        self.fields["regtask"].widget = _TaskSelect()
+
+
+@admin.register(PeriodicTask)
+class PeriodicTaskAdmin(beat.PeriodicTaskAdmin, ModelAdmin):  # type: ignore[misc]
+    form = _PeriodicTaskForm
+    list_fullwidth = True
+    date_hierarchy = None
+    autocomplete_fields = ("interval", "crontab", "solar", "clocked")
+
+
+class _ScheduleAdmin(ModelAdmin):  # type: ignore[misc]
+    list_fullwidth = True
+
+
+@admin.register(IntervalSchedule)
+class IntervalScheduleAdmin(_ScheduleAdmin):
+    list_display = ("__str__", "every", "period")
+    list_filter = ("period",)
+    search_fields = ("every", "period")
+
+
+@admin.register(CrontabSchedule)
+class CrontabScheduleAdmin(_ScheduleAdmin):
+    list_display = ("__str__", "human_readable", "timezone")
+    readonly_fields = ("human_readable",)
+    search_fields = ("minute", "hour", "day_of_month", "month_of_year", "day_of_week")
+
+
+@admin.register(ClockedSchedule)
+class ClockedScheduleAdmin(_ScheduleAdmin):
+    list_display = ("clocked_time",)
+    search_fields = ("clocked_time",)
+
+
+@admin.register(SolarSchedule)
+class SolarScheduleAdmin(_ScheduleAdmin):
+    list_display = ("event", "latitude", "longitude")
+    list_filter = ("event",)
+    search_fields = ("event",)
+
+
+@admin.register(OutstandingToken)
+class OutstandingTokenAdmin(LogAdmin):
+    """Which refresh tokens were issued; the tokens themselves are not shown."""
+
+    list_display = ("jti", "user", "created_at", "expires_at")
+    list_select_related = ("user",)
+    search_fields = ("jti", "user__username")
+    fields = ("jti", "user", "created_at", "expires_at")
+
+
+@admin.register(BlacklistedToken)
+class BlacklistedTokenAdmin(LogAdmin):
+    list_display = ("_jti", "_user", "blacklisted_at")
+    list_select_related = ("token__user",)
+    search_fields = ("token__jti", "token__user__username")
+    fields = ("_jti", "_user", "blacklisted_at")
+
+    @admin.display(description="jti")
+    def _jti(self, row: BlacklistedToken) -> str:
+        return row.token.jti
+
+    @admin.display(description="user")
+    def _user(self, row: BlacklistedToken) -> str:
+        return str(row.token.user)
