@@ -143,7 +143,10 @@ class Supervisor:
         return min(longest, PROBE_SECONDS) if waiting else longest
 
     def _may_start(self, child: Child) -> bool:
-        return all(self._children[name].ready for name in (*child.program.needs, *child.program.after))
+        """At first when all it waits for is ready; again at once: it deals with others that restart."""
+        return child.ever_ready or all(
+            self._children[name].ready for name in (*child.program.needs, *child.program.after)
+        )
 
     def _start(self, child: Child, now: float) -> None:
         try:
