@@ -10,7 +10,7 @@ from django.db.models import Count, QuerySet
 from django.http import HttpRequest
 from unfold.contrib.filters.admin import AutocompleteSelectFilter
 from unfold.decorators import display
-from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminSelectWidget
+from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminSelectWidget, UnfoldAdminURLInputWidget
 
 from gateway.admin_verbs import LogAdmin, ReadOnlyAdmin, VerbAdmin, actor
 from gateway.errors import Conflict
@@ -44,6 +44,12 @@ class BackendForm(forms.ModelForm):  # type: ignore[type-arg]
     """The secret goes in and never comes out."""
 
     kind = forms.ChoiceField(widget=UnfoldAdminSelectWidget, initial="s3")
+    endpoint = forms.URLField(
+        required=False,
+        assume_scheme="https",
+        help_text="https://host[:port]; empty for AWS itself.",
+        widget=UnfoldAdminURLInputWidget,
+    )
     secret_key = forms.CharField(
         required=False,
         strip=False,
