@@ -83,17 +83,24 @@ class Member:
     """An administrator of a tenant of their own, with an API key and an S3 access key."""
 
     def __init__(self, api: Api, url: str, slug: str) -> None:
-        self.api, self.slug, self._url = api, slug, url
+        self.api, self.slug, self.url = api, slug, url
         key = api.ok("POST", "storage/access-keys", {"name": "test"})
         self.access_key_id: str = key["access_key_id"]
         self.secret_access_key: str = key["secret_access_key"]
+
+    def bucket(self, name: str, backend: str | None = None) -> str:
+        """A new bucket, there on its backend; returns its name."""
+        made = self.api.ok("POST", "storage/buckets", {"name": name, "backend": backend})
+        path = f"storage/buckets/{made['id']}"
+        until(lambda: self.api.ok("GET", path)["ready"], 60, f"bucket {name} is ready")
+        return name
 
     def s3(self, **config: Any) -> Any:
         """A boto3 client in path style that never retries: what the platform answers is what the caller sees."""
         options: dict[str, Any] = {"retries": {"total_max_attempts": 1}, "s3": {"addressing_style": "path"}}
         return boto3.session.Session().client(
             "s3",
-            endpoint_url=f"{self._url}/s3",
+            endpoint_url=f"{self.url}/s3",
             region_name="us-east-1",
             aws_access_key_id=self.access_key_id,
             aws_secret_access_key=self.secret_access_key,
@@ -199,6 +206,14 @@ class Instance:
         key = signed_in.ok("POST", "api-keys", {"name": "test"})["api_key"]
         signed_in.close()
         return Member(Api(self.url, key, slug), self.url, slug)
+
+    def remote(self, endpoint: str, access_key: str, secret_key: str) -> str:
+        """A backend of kind `s3` that every tenant may use; returns its name."""
+        name = f"remote-{next(_numbers)}"
+        told = {"name": name, "endpoint": endpoint, "region": "us-east-1", "shared": True}
+        secrets = {"access_key": access_key, "secret_key": secret_key}
+        self.root().ok("POST", "storage/backends", told | secrets)
+        return name
 
     def root(self) -> Api:
         """The platform's first administrator."""
