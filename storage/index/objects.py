@@ -10,13 +10,20 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 from uuid import UUID, uuid4
+
+import asyncpg
+
+from gateway.decision.database import DatabaseBusy
+from storage.errors import StorageRefusal
 
 from . import commits, listing, multipart
 from .batches import Batcher
 from .commits import Change, Confirmed, NewIntent
+from .lease import Lease
+from .rows import Rows, row_key
 from .types import (
     BucketInfo,
     DeleteCommit,
@@ -47,8 +54,12 @@ class Bell(Protocol):
 
 
 class ObjectIndex:
-    def __init__(self, db: Database, bell: Bell | None = None) -> None:
+    """Make it within the running event loop. `keep` is how many bytes of rows may be kept in memory."""
+
+    def __init__(self, db: Database, bell: Bell | None = None, *, keep: int = 0) -> None:
         self._db, self._bell = db, bell
+        self._rows = Rows(keep)
+        self._lease = Lease(db, self._rows.forget_all, keeps=keep > 0)
         self._changes: Batcher[Change, str | None] = Batcher(
             self._commit_changes, lambda change: (change.bucket.id, change.key)
         )
@@ -62,13 +73,30 @@ class ObjectIndex:
         for batcher in (self._begins, self._changes, self._confirms):
             await batcher.close()
         await asyncio.gather(*self._bells)
+        await self._lease.close()
 
     # Reads.
 
     async def head(self, bucket: BucketInfo, key: str) -> ObjectRow | None:
-        """The object with its inline body, in one round trip."""
-        async with self._db.tenant(bucket.tenant_id) as conn:
-            return await listing.head(conn, bucket, key)
+        """The object with its inline body: from memory, or in one round trip.
+
+        Only rows of local buckets are kept: on a remote one the backend has the last word.
+        """
+        if bucket.kind != "local" or not self._lease.keeping:
+            async with self._db.tenant(bucket.tenant_id) as conn:
+                return await listing.head(conn, bucket, key)
+        name = row_key(bucket, key)
+        kept = self._rows.get(name)
+        if kept is not None:
+            return kept
+        reading = self._rows.begin_read(name)
+        row = None
+        try:
+            async with self._db.tenant(bucket.tenant_id) as conn:
+                row = await listing.head(conn, bucket, key)
+        finally:
+            self._rows.end_read(name, reading, row)
+        return row
 
     async def list_objects(
         self,
@@ -193,7 +221,7 @@ class ObjectIndex:
         which ends it (and no quota refuses any more). Raises UploadGone (also when a second Complete was faster),
         BucketGone, QuotaReached, PreconditionFailed.
         """
-        async with self._db.tenant(put.bucket.tenant_id) as conn:
+        async with self._writing([put]), self._db.tenant(put.bucket.tenant_id) as conn:
             await multipart.complete(conn, upload, put, intent)
         self._ring(put.bucket.tenant_id)
         return commits.row_of(put)
@@ -211,7 +239,7 @@ class ObjectIndex:
         return Intent(new.id, change.bucket.tenant_id)
 
     async def _commit_changes(self, tenant_id: int, changes: Sequence[Change]) -> Sequence[str | None]:
-        async with self._db.tenant(tenant_id) as conn:
+        async with self._writing(changes), self._db.tenant(tenant_id) as conn:
             verdicts = await commits.commit_changes(conn, tenant_id, changes)
         self._ring(tenant_id)
         return verdicts
@@ -225,6 +253,25 @@ class ObjectIndex:
             verdicts = await commits.commit_intents(conn, tenant_id, confirmed)
         self._ring(tenant_id)
         return verdicts
+
+    @contextlib.asynccontextmanager
+    async def _writing(self, changes: Sequence[Change]) -> AsyncIterator[None]:
+        """Around a commit: what it changes is kept neither by another process nor, after it, by this one."""
+        await self._lease.before_write()
+        names = [row_key(change.bucket, change.key) for change in changes]
+        self._rows.forget(names)
+        try:
+            yield
+        except asyncpg.PostgresConnectionError:
+            self._lease.distrust()  # as for any other loss of the answer
+            raise
+        except (StorageRefusal, asyncpg.PostgresError, DatabaseBusy):
+            raise  # the database said no
+        except BaseException:
+            self._lease.distrust()
+            raise
+        finally:
+            self._rows.forget(names)
 
     def _ring(self, tenant_id: int) -> None:
         """Tell readers of the log. One bell that has not been sent yet is enough for all that committed."""

@@ -26,7 +26,7 @@ from storage.models import Bucket, Object
 from tenants.principal import Principal
 from tenants.services import audit
 
-from . import access_keys, backends
+from . import access_keys, backends, rows
 
 LONGEST_KEY = 1024
 LINK_LASTS = timedelta(minutes=15)
@@ -72,13 +72,13 @@ def check_key(key: str) -> None:
 
 def in_bucket(bucket: Bucket, prefix: str = "") -> QuerySet[Object]:
     """The bucket's objects by key in byte order, those that begin with `prefix`."""
-    rows = Object.objects.filter(tenant_id=bucket.tenant_id, bucket=bucket).order_by("key")
+    found = Object.objects.filter(tenant_id=bucket.tenant_id, bucket=bucket).order_by("key")
     if prefix:
-        rows = rows.filter(key__gte=prefix)
+        found = found.filter(key__gte=prefix)
         end = after_all(prefix)
         if end is not None:
-            rows = rows.filter(key__lt=end)
-    return rows.defer("inline")
+            found = found.filter(key__lt=end)
+    return found.defer("inline")
 
 
 def browse(bucket: Bucket, prefix: str = "", *, after: str = "", limit: int = 100) -> Level:
@@ -88,12 +88,12 @@ def browse(bucket: Bucket, prefix: str = "", *, after: str = "", limit: int = 10
             "SELECT is_prefix, key, size, etag, last_modified FROM storage_list(%s, %s, %s, %s, '/', '0', %s, %s)",
             [bucket.tenant_id, bucket.pk, prefix, after_all(prefix), after, limit + 1],
         )
-        rows = cursor.fetchall()
-    shown = rows[:limit]
+        found = cursor.fetchall()
+    shown = found[:limit]
     return Level(
         objects=[Entry(key, size, etag, at) for is_prefix, key, size, etag, at in shown if not is_prefix],
         prefixes=[row[1] for row in shown if row[0]],
-        next=shown[-1][1] if len(rows) > limit else None,
+        next=shown[-1][1] if len(found) > limit else None,
     )
 
 
@@ -115,7 +115,7 @@ def delete_object(bucket: Bucket, key: str, *, actor: Principal) -> None:
     if backends.is_remote(bucket.placement.backend):
         _delete_remote(bucket, key, actor)
         return
-    with transaction.atomic():
+    with rows.writing():
         audit.record(actor, "storage.object.delete", target=f"{bucket.name}/{key}")
         verdict = _commit(
             "SELECT storage_commit(%s, true, ARRAY[true], ARRAY[%s], ARRAY[%s], ARRAY[0::bigint], ARRAY[''],"
