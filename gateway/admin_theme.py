@@ -23,6 +23,7 @@ UNFOLD: dict[str, Any] = {
     "SITE_URL": "/app/",
     "SITE_ICON": _static("img/logo.svg"),
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": _static("img/favicon.svg")}],
+    "STYLES": [_static("css/admin.css")],
     "BORDER_RADIUS": "6px",
     "COLORS": {
         "base": {

@@ -15,6 +15,7 @@ urlpatterns = [
     path(
         "docs",
         SpectacularSwaggerView.as_view(url_name="openapi", authentication_classes=[], permission_classes=[]),
+        name="docs",
     ),
     path("admin/", admin.site.urls),
     path("", include("gateway.pages")),

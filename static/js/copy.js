@@ -6,7 +6,7 @@ document.addEventListener("click", async (event) => {
   const button = event.target.closest("[data-copy], [data-copy-from]");
   if (!button) return;
   const from = button.dataset.copyFrom;
-  const text = from ? document.getElementById(from).textContent : button.dataset.copy;
+  const text = from ? document.getElementById(from).textContent.trim() : button.dataset.copy;
   try {
     await navigator.clipboard.writeText(text);
     toast("Copied.", { level: "good" });
