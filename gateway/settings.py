@@ -274,10 +274,12 @@ LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
 USE_TZ = True
 USE_I18N = False
+DATE_FORMAT, DATETIME_FORMAT = "Y-m-d", "Y-m-d H:i:s"
 
 # Objects up to this size live in the index, larger ones in files.
 STORAGE_ROOT = HOME / "blobs"
 STORAGE_INLINE_LIMIT = env.size("STORAGE_INLINE_LIMIT", 8 << 10)
+STORAGE_KEPT_ROWS = env.size("STORAGE_KEPT_ROWS", 32 << 20)  # bytes of index rows in the decision process; 0: none
 MAX_UPLOAD_SIZE = env.size("MAX_UPLOAD_SIZE", 5 << 30)
 
 LOG_LEVEL = env.text("LOG_LEVEL", "INFO").upper()

@@ -50,7 +50,7 @@ class Front:
     def __init__(self, ctx: DecisionContext) -> None:
         self.ctx = ctx
         self.domain: str = ctx.settings.S3_DOMAIN
-        self.index = ObjectIndex(ctx.db, ctx.redis)
+        self.index = ObjectIndex(ctx.db, ctx.redis, keep=ctx.settings.STORAGE_KEPT_ROWS)
         self.store = BlobStore(ctx.settings.STORAGE_ROOT)
         self.store.prepare()
         self.inline_limit: int = ctx.settings.STORAGE_INLINE_LIMIT
