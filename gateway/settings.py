@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 from datetime import timedelta
 from pathlib import Path
@@ -71,6 +72,9 @@ INSTALLED_APPS = [
     "workspaces.apps.WorkspacesConfig",
     "devices.apps.DevicesConfig",
 ]
+
+if sys.argv[1:2] == ["runserver"]:  # under daphne, which serves the streams too; no other process needs it
+    INSTALLED_APPS.insert(0, "daphne")
 
 MIDDLEWARE = [
     "gateway.middleware.request_context",
