@@ -75,7 +75,7 @@ class S3Decider(Decider):
             decision = answers.refuse(error, head)
         except StorageRefusal as refusal:
             decision = answers.refuse(answers.translate(refusal), head)
-        return answers.stamp(decision, head.request_id)
+        return answers.stamp(decision, head)
 
     async def _decide(self, head: RequestHead, front: Front) -> Decision:
         asked = await claimed(head, front)
@@ -98,7 +98,7 @@ class S3Decider(Decider):
             answer = answers.refuse(error, head)
         except StorageRefusal as refusal:
             answer = answers.refuse(answers.translate(refusal), head)
-        answers.stamp(answer, head.request_id)
+        answers.stamp(answer, head)
         headers = encode(answer.headers)
         if answer.status not in (204, 304):
             headers.append((b"content-length", str(len(answer.body)).encode()))
@@ -114,7 +114,7 @@ class S3Decider(Decider):
             answer = answers.refuse(error, head)
         except StorageRefusal as refusal:
             answer = answers.refuse(answers.translate(refusal), head)
-        answers.stamp(answer, head.request_id)
+        answers.stamp(answer, head)
         return answer
 
     async def failed(self, head: RequestHead, failure: Failure, ctx: DecisionContext) -> Answer:
@@ -128,7 +128,7 @@ class S3Decider(Decider):
         else:
             error = S3Error("ServiceUnavailable")
         answer = answers.refuse(error, head)
-        answers.stamp(answer, head.request_id)
+        answers.stamp(answer, head)
         return answer
 
     def _front(self, ctx: DecisionContext) -> Front:

@@ -27,7 +27,7 @@ def problem(status: int, head: RequestHead, *, detail: str | None = None, code: 
             "status": status,
             "detail": detail if detail is not None else TITLES.get(status, title),
             "code": code or title.lower().replace(" ", "_").replace("-", "_"),
-            "errors": [],
+            "errors": {},
             "request_id": head.request_id,
             "error": title,
         }

@@ -187,7 +187,7 @@ _NOT_READY: Rendered = wire.render_answer(
         503,
         [("Content-Type", "application/problem+json"), ("Retry-After", "1")],
         b'{"type":"about:blank","title":"Service Unavailable","status":503,"code":"service_unavailable",'
-        b'"detail":"The platform is starting.","errors":[],"error":"Service Unavailable"}',
+        b'"detail":"The platform is starting.","errors":{},"error":"Service Unavailable"}',
     )
 )
 

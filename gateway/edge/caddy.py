@@ -210,7 +210,7 @@ def _ask(settings: EdgeSettings, path: str, extra: dict[str, str]) -> Json:
 
 def _answer_headers() -> Json:
     """For a proxied answer. Set here and not before: an interim answer (100) clears what was set before."""
-    return {"set": {REQUEST_ID: [_RID]}}
+    return {"set": {REQUEST_ID: [_RID]}, "delete": ["Server"]}
 
 
 def _redial(settings: EdgeSettings) -> Json:
@@ -462,7 +462,7 @@ def _problem(status: int | str, title: str, detail: str) -> Json:
         "status_code": status,
         "headers": headers,
         "body": f'{{"type":"about:blank","title":"{title}","status":{status},"detail":"{detail}",'
-        f'"code":"{code}","errors":[],"request_id":"{_RID}","error":"{title}"}}',
+        f'"code":"{code}","errors":{{}},"request_id":"{_RID}","error":"{title}"}}',
     }
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from gateway.decision.types import Answer, Decision, Forward, RequestHead, SendFile
 from storage import errors as refusals
 from storage.s3.errors import S3Error, document
+from storage.s3.operation import has_prefix
 
 HOST_ID = "gatehouse"
 
@@ -51,9 +52,12 @@ def refuse(error: S3Error, head: RequestHead) -> Answer:
     return Answer(error.status, [("Content-Type", "application/xml"), *headers], body)
 
 
-def stamp(decision: Decision, request_id: str) -> Decision:
+def stamp(decision: Decision, head: RequestHead) -> Decision:
     """The same with the headers that every answer of S3 has."""
-    ids = {"x-amz-request-id": request_id, "x-amz-id-2": HOST_ID}
+    ids = {"x-amz-request-id": head.request_id, "x-amz-id-2": HOST_ID, "X-Content-Type-Options": "nosniff"}
+    if has_prefix(head.raw_path):
+        # On the platform's own host: a page that somebody uploaded must not act with a visitor's session.
+        ids["Content-Security-Policy"] = "sandbox"
     if isinstance(decision, Answer | SendFile):
         decision.headers = [*decision.headers, *ids.items()]
     elif isinstance(decision, Forward) and decision.commit is None:
