@@ -7,8 +7,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.core.exceptions import ImproperlyConfigured
 from django.core.management import call_command
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
+
+from gateway.checks import refuse_weak_settings
 
 
 class Command(BaseCommand):
@@ -16,6 +19,10 @@ class Command(BaseCommand):
     requires_system_checks: list[str] = []
 
     def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            refuse_weak_settings()
+        except ImproperlyConfigured as error:
+            raise CommandError(str(error)) from None
         call_command("prepare_database")
         call_command("migrate", interactive=False, verbosity=options["verbosity"])
         call_command("bootstrap", stdout=self.stdout)
