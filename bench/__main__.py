@@ -22,6 +22,7 @@ MEASURES: dict[str, Callable[[Instance, Peers], Iterator[Row]]] = {
     "remote": measures.remote,
     "local": measures.local,
     "api": measures.api,
+    "fanout": measures.fanout,
 }
 
 

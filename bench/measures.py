@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from bench import load, streams
+from bench import load, realtime_fanout, streams
 from bench.load import Load
 from bench.peers import FILES, SMALL, Peers
 from bench.table import Row, in_turns
@@ -98,6 +98,15 @@ def api(instance: Instance, peers: Peers) -> Iterator[Row]:
     outcome = load.run(Load(instance.port, targets, headers=member.api.headers, connections=16))
     yield Row("list of 50 buckets over the API, 16 at once", "/s", outcome.rate)
     yield Row("list of 50 buckets over the API, p50", "ms", outcome.p50)
+
+
+def fanout(instance: Instance, peers: Peers) -> Iterator[Row]:
+    """Live events to many readers at once, on the services in the environment."""
+    ours, bare = realtime_fanout.measure()
+    name = f"event to {realtime_fanout.READERS:,} streams"
+    yield Row(f"{name}, p50", "ms", ours.p50, bare.p50, less_is_better=True)
+    yield Row(f"{name}, p99", "ms", ours.p99, bare.p99, less_is_better=True)
+    yield Row("deliveries while events queue up", "/s", ours.burst, bare.burst)
 
 
 def _same_objects(member: Member, bucket: str, files: Path, size: int) -> list[str]:

@@ -228,10 +228,15 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def measure(readers: int = READERS) -> tuple[Result, Result]:
+    """Ours, then the peer."""
+    _raise_file_limit()
+    return _ours(readers), _peer(readers)
+
+
 def main(readers: int = READERS) -> None:
     """Measure both and print what they took and the ratios."""
-    _raise_file_limit()
-    ours, peer = _ours(readers), _peer(readers)
+    ours, peer = measure(readers)
     print(f"event streams, {readers} readers, against a bare asyncio broadcaster")
     for what, unit, a, b in (
         ("fan-out p50", "ms", ours.p50, peer.p50),

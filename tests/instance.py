@@ -16,7 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -82,8 +82,8 @@ class Api:
 class Member:
     """An administrator of a tenant of their own, with an API key and an S3 access key."""
 
-    def __init__(self, api: Api, url: str, slug: str) -> None:
-        self.api, self.slug, self.url = api, slug, url
+    def __init__(self, api: Api, url: str, slug: str, closing: ExitStack) -> None:
+        self.api, self.slug, self.url, self._closing = api, slug, url, closing
         key = api.ok("POST", "storage/access-keys", {"name": "test"})
         self.access_key_id: str = key["access_key_id"]
         self.secret_access_key: str = key["secret_access_key"]
@@ -98,7 +98,7 @@ class Member:
     def s3(self, **config: Any) -> Any:
         """A boto3 client in path style that never retries: what the platform answers is what the caller sees."""
         options: dict[str, Any] = {"retries": {"total_max_attempts": 1}, "s3": {"addressing_style": "path"}}
-        return boto3.session.Session().client(
+        client = boto3.session.Session().client(
             "s3",
             endpoint_url=f"{self.url}/s3",
             region_name="us-east-1",
@@ -106,6 +106,8 @@ class Member:
             aws_secret_access_key=self.secret_access_key,
             config=Config(**options | {"proxies": {}} | config),
         )
+        self._closing.callback(client.close)
+        return client
 
 
 class Instance:
@@ -131,6 +133,7 @@ class Instance:
         }
         self._supervisor: subprocess.Popen[bytes] | None = None
         self._root: Api | None = None
+        self._closing = ExitStack()  # the callers' connections
 
     @property
     def url(self) -> str:
@@ -157,6 +160,7 @@ class Instance:
 
     def stop(self) -> list[int]:
         """End it as Ctrl-C would; the ids of processes that outlived it, which are killed."""
+        self._closing.close()
         if self._supervisor is None:
             return []
         self._supervisor.send_signal(signal.SIGTERM)
@@ -204,8 +208,7 @@ class Instance:
             root.ok("PATCH", f"tenants/{tenant['id']}", {"limits": limits})
         signed_in = self.sign_in(name, PASSWORD)
         key = signed_in.ok("POST", "api-keys", {"name": "test"})["api_key"]
-        signed_in.close()
-        return Member(Api(self.url, key, slug), self.url, slug)
+        return Member(self._caller(key, slug), self.url, slug, self._closing)
 
     def remote(self, endpoint: str, access_key: str, secret_key: str) -> str:
         """A backend of kind `s3` that every tenant may use; returns its name."""
@@ -222,9 +225,12 @@ class Instance:
         return self._root
 
     def sign_in(self, username: str, password: str) -> Api:
-        api = Api(self.url)
         body = {"username": username, "password": password}
-        api.token = api.ok("POST", "auth/login", body)["access"]
+        return self._caller(self._caller().ok("POST", "auth/login", body)["access"])
+
+    def _caller(self, token: str = "", tenant: str = "") -> Api:
+        api = Api(self.url, token, tenant)
+        self._closing.callback(api.close)
         return api
 
 
