@@ -93,6 +93,8 @@ def read_head(raw: RawHeaders, signer: TokenSigner | None = None) -> RequestHead
         if name.startswith(b"x-gw-"):
             gw[name] = pair[1]
             continue
+        if name == b"content-length":  # a handled request has it too; what the edge says of it counts
+            continue
         client.append(pair)
         if name == b"host":
             host = pair[1]
