@@ -84,10 +84,17 @@ class Front:
             raise S3Error("ServiceUnavailable", "The bucket's backend is not known here yet.")
         return found
 
-    async def check_room(self, tenant_id: int, size: int) -> None:
-        """Refuse, before any of a body is sent, what the tenant's quota cannot take. Raises QuotaExceeded."""
-        limited = tenant_id in self.ctx.snapshot.get(snapshot.QUOTAS)
-        if limited and not await self.index.fits(tenant_id, size):
+    async def check_room(self, bucket: BucketInfo, size: int, key: str | None = None) -> None:
+        """Refuse, before any of a body is sent, what the tenant's quota cannot take. Raises QuotaExceeded.
+
+        What the body will replace at `key` makes room for it.
+        """
+        if bucket.tenant_id not in self.ctx.snapshot.get(snapshot.QUOTAS):
+            return
+        if await self.index.fits(bucket.tenant_id, size):
+            return
+        row = None if key is None else await self.index.head(bucket, key)
+        if row is None or not await self.index.fits(bucket.tenant_id, size - row.size):
             raise S3Error("QuotaExceeded")
 
     async def _ask_key(self, access_key_id: str) -> AccessKeyInfo | None:

@@ -162,7 +162,12 @@ def _decode(raw: str) -> str:
 
 
 def parse_query(raw_query: str) -> dict[str, str]:
-    """Parameters by name; of one that repeats the first counts. `+` is a space, as S3 reads it."""
+    """Parameters by name; of one that repeats the first counts. `+` is a space, as S3 reads it.
+
+    Raises InvalidURI for what is not UTF-8 or holds NUL, as a key cannot either.
+    """
+    if "%00" in raw_query:
+        raise S3Error("InvalidURI")
     found: dict[str, str] = {}
     for field in raw_query.split("&") if raw_query else ():
         name, _, value = field.partition("=")

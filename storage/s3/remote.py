@@ -74,7 +74,7 @@ async def forward_part(request: Request, bucket: BucketInfo, front: Front) -> De
         return Handle()
     where = signing.place(backend, bucket, request.key)
     upload = await front.index.get_upload(bucket, request.key, request.query["uploadId"])
-    await front.check_room(bucket.tenant_id, promised.size)
+    await front.check_room(bucket, promised.size)
     query = _part_query(request.part_number, upload)
     forward = _forward(request, backend, where, query, _kept_on_put(backend), request.payload_hash)
     given = promised.checksum if backend.checksum_mode == "when_supported" else None
@@ -124,7 +124,7 @@ async def stream_part(request: Request, bucket: BucketInfo, front: Front, receiv
     """UploadPart through this process."""
     promised = Promised(request)
     upload = await front.index.get_upload(bucket, request.key, request.query["uploadId"])
-    await front.check_room(bucket.tenant_id, promised.size)
+    await front.check_room(bucket, promised.size)
     content = _Checked(promised, receive_body)
     part = await store_part(
         upload, bucket, request.part_number, promised.size, aiter(content), front, content
@@ -227,7 +227,7 @@ async def complete_upload(
     except S3Error:
         await front.index.abandon_intent(intent)
         raise
-    put = replace(put, etag=etag.strip('"'))
+    put = replace(put, etag=await _etag_now(backend, upload.key) or etag.strip('"'))
     await front.index.complete_upload(upload, put, intent)
     return put
 
@@ -293,11 +293,20 @@ async def _send(
         raise
 
 
+async def _etag_now(backend: Backend, key: str) -> str:
+    """The ETag that the backend gives a joined object: not every one keeps to what Complete answered."""
+    try:
+        async with backend.request("HEAD", key) as response:
+            return response.headers.get("ETag", "").strip('"')
+    except S3Error:
+        return ""
+
+
 async def _announced(request: Request, bucket: BucketInfo, front: Front, size: int) -> PutCommit:
     """The write as it is journalled. Raises QuotaExceeded, PreconditionFailed."""
     kept = headers.kept(request.headers)
     expected = conditional.expectation(request.headers)
-    await front.check_room(bucket.tenant_id, size)
+    await front.check_room(bucket, size, request.key)
     if expected is not None:
         await _check_expected(expected, bucket, request.key, front)
     return PutCommit(

@@ -47,7 +47,7 @@ async def copy(request: Request, front: Front, receive_body: Receive) -> Answer:
         if replaces
         else headers.Kept(row.content_type, dict(row.metadata), dict(row.headers))
     )
-    await front.check_room(bucket.tenant_id, row.size)
+    await front.check_room(bucket, row.size, request.key)
     put = PutCommit(
         bucket=bucket,
         key=request.key,
@@ -76,7 +76,7 @@ async def copy_part(request: Request, front: Front, receive_body: Receive) -> An
     source = await _source(request, front)
     start, length = _part_range(request, source.row.size)
     upload = await front.index.get_upload(bucket, request.key, request.query["uploadId"])
-    await front.check_room(bucket.tenant_id, length)
+    await front.check_room(bucket, length)
     content = _content(source, front, start, length)
     if bucket.kind == "s3":
         part = await remote.store_part(upload, bucket, number, length, content, front)

@@ -52,7 +52,7 @@ async def upload_part(request: Request, front: Front, receive_body: Receive) -> 
         return await remote.stream_part(request, bucket, front, receive_body)
     promised = Promised(request)
     upload = await front.index.get_upload(bucket, request.key, request.query["uploadId"])
-    await front.check_room(request.access.tenant_id, promised.size)
+    await front.check_room(bucket, promised.size)
     keep = {upload.headers[ALGORITHM]}
     if promised.checksum:
         keep.add(promised.checksum.algorithm)

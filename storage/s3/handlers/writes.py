@@ -22,7 +22,7 @@ async def put(request: Request, front: Front, receive_body: Receive) -> Answer:
     promised = Promised(request)
     kept = headers.kept(request.headers)
     expected = conditional.expectation(request.headers)
-    await front.check_room(request.access.tenant_id, promised.size)
+    await front.check_room(bucket, promised.size, request.key)
     info = await receive.into_store(
         front, promised, receive_body, keep={promised.algorithm}, inline_limit=front.inline_limit
     )

@@ -84,8 +84,9 @@ def test_the_query_is_decoded_once() -> None:
         "delimiter": "/",
         "uploads": "",
     }
-    with pytest.raises(S3Error, match="InvalidURI"):
-        parse_query("prefix=%FF")
+    for bad in ("prefix=%FF", "prefix=a%00"):
+        with pytest.raises(S3Error, match="InvalidURI"):
+            parse_query(bad)
 
 
 @pytest.mark.parametrize(
