@@ -11,10 +11,11 @@ from gateway.db.models import TenantQuerySet
 class Event(models.Model):
     """One thing that happened in a tenant. Within a tenant, ids rise in the order of commits.
 
-    Rows are written by the SQL function `publish_event` alone (`realtime.services.publish`); none is ever changed.
+    Rows are written by the SQL functions `publish_event` (`realtime.services.publish`) and `publish_events` alone;
+    none is ever changed.
     """
 
-    tenant = models.ForeignKey("tenants.Tenant", models.PROTECT, related_name="+")
+    tenant = models.ForeignKey("tenants.Tenant", models.PROTECT, related_name="+", db_index=False)
     type = models.CharField(max_length=100)
     source = models.CharField(max_length=300)
     subject = models.TextField()

@@ -53,7 +53,7 @@ def hide_shared_backends(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("storage", "0001_initial"), ("tenants", "0002_policies"), ("realtime", "0002_log")]
+    dependencies = [("storage", "0001_initial"), ("tenants", "0002_policies"), ("realtime", "0004_batches")]
 
     operations = [
         TenantPolicy(model="backend"),

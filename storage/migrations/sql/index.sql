@@ -1,6 +1,6 @@
 -- The data plane's writes. Each function is one round trip, runs in the caller's tenant (row security holds inside
 -- it) and takes the tenant's usage row first: that row orders a tenant's writes, so no two of them can deadlock and
--- usage is exact at every commit. Events come last (publish_event holds the tenant's log until the commit).
+-- usage is exact at every commit. Events come last (publish_events holds the tenant's log until the commit).
 --
 -- The planner settings: a plan made while a table was small is kept by the connection; a sequential scan in it
 -- would read millions of rows by the time the statistics catch up.
@@ -51,6 +51,10 @@ DECLARE
     old_sizes bigint[];
     old_blobs text[];
     existed boolean[];
+    types text[];
+    subjects text[];
+    details jsonb[];
+    writers text[];
     delta bigint;
     more_bytes bigint := 0;
     more_objects bigint := 0;
@@ -142,24 +146,24 @@ BEGIN
     UPDATE storage_usage SET bytes = bytes + more_bytes, objects_count = objects_count + more_objects
     WHERE tenant_id = p_tenant;
 
-    PERFORM publish_event(
-        p_tenant,
-        CASE WHEN w.is_delete THEN 'storage.object.deleted' ELSE 'storage.object.created' END,
-        'storage',
-        w.name || '/' || w.key,
-        CASE
-            WHEN w.is_delete THEN jsonb_build_object('bucket', w.name, 'key', w.key, 'size', w.old_size)
-            ELSE jsonb_build_object(
-                'bucket', w.name, 'key', w.key, 'size', w.size, 'etag', w.etag, 'content_type', w.type
-            )
-        END,
-        w.writer
-    )
+    SELECT array_agg(e.type), array_agg(e.subject), array_agg(e.data), array_agg(e.writer)
+    INTO types, subjects, details, writers
     FROM (
-        SELECT * FROM unnest(p_delete, verdicts, names, p_key, old_sizes, p_size, p_etag, p_type, p_writer)
-            WITH ORDINALITY AS u (is_delete, verdict, name, key, old_size, size, etag, type, writer, n)
-        WHERE u.verdict IS NULL ORDER BY u.n
-    ) w;
+        SELECT
+            CASE WHEN w.is_delete THEN 'storage.object.deleted' ELSE 'storage.object.created' END AS type,
+            w.name || '/' || w.key AS subject,
+            CASE
+                WHEN w.is_delete THEN jsonb_build_object('bucket', w.name, 'key', w.key, 'size', w.old_size)
+                ELSE jsonb_build_object(
+                    'bucket', w.name, 'key', w.key, 'size', w.size, 'etag', w.etag, 'content_type', left(w.type, 255)
+                )
+            END AS data,
+            w.writer
+        FROM unnest(p_delete, verdicts, names, p_key, old_sizes, p_size, p_etag, p_type, p_writer)
+            WITH ORDINALITY AS w (is_delete, verdict, name, key, old_size, size, etag, type, writer, n)
+        WHERE w.verdict IS NULL ORDER BY w.n
+    ) e;
+    PERFORM publish_events(p_tenant, 'storage', types, subjects, details, writers);
     RETURN verdicts;
 END $$;
 
