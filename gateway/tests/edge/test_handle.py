@@ -16,6 +16,7 @@ async def test_the_handler_gets_the_clients_head_and_the_token(http: Client, dec
     head = said["head"]
     assert (head["method"], head["raw_target"]) == ("PUT", "/s3/b/a%2Fb?x-id=PutObject")
     assert head["content_length"] == 5
+    assert [value for name, value in head["headers"] if name == "content-length"] == ["5"]
     assert head["client_ip"] == "127.0.0.1"
 
 
