@@ -80,7 +80,9 @@ def test_a_home_without_permission(gatehouse, home):
         text=True,
         check=False,
         cwd=env.PROJECT,
-        **who.popen_arguments(),
+        user=who.uid if who.switch else None,
+        group=who.gid if who.switch else None,
+        extra_groups=[] if who.switch else None,
     )
 
     line = refused(done)
