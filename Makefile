@@ -43,7 +43,7 @@ run: python ## A command with the running instance's environment: make run ARGS=
 
 test: test-env ## All tests but the slow ones (ARGS="tenants -k login" for some)
 	@exec $(SERVICES) $(VENV)/python -m pytest -m "not long and not browser" $(ARGS)
-	@exec $(SERVICES) $(VENV)/python -m pytest -m "browser and not long" $(ARGS)
+	@[ -n "$(ARGS)" ] || exec $(SERVICES) $(VENV)/python -m pytest -m "browser and not long"
 
 test-long: test-env ## The slow tests: faults, scale, foreign test suites
 	@exec $(SERVICES) $(VENV)/python -m pytest -m long $(ARGS)
