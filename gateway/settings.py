@@ -29,6 +29,7 @@ TRUSTED_PROXIES = env.words("TRUSTED_PROXIES")
 
 # The edge: addresses it listens on, and where it and the decision process find the others.
 EDGE_BIND = env.words("GATEHOUSE_BIND", "127.0.0.1,::1")
+EDGE_FRONT = env.flag("EDGE_FRONT")  # set by the supervisor, which runs gateway.edge.front before Caddy
 EDGE_PUBLIC_HOSTS = env.words("EDGE_PUBLIC_HOSTS")
 EDGE_TLS_CERTIFICATE, EDGE_TLS_KEY = env.text("EDGE_TLS_CERTIFICATE"), env.text("EDGE_TLS_KEY")
 EDGE_BACKEND_CA_FILES = env.words("EDGE_BACKEND_CA_FILES")

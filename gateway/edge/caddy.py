@@ -98,7 +98,9 @@ def _servers(settings: EdgeSettings) -> Iterator[tuple[str, Json]]:
         common["trusted_proxies"] = {"source": "static", "ranges": list(settings.trusted_proxies)}
     if settings.access_log:
         common["logs"] = {"default_logger_name": "access"}
-    yield "plain", {**common, "listen": list(settings.http_listen)}
+    # Only the front connects to a socket of ours, and it says first for whom.
+    of_front = [{"wrapper": "proxy_protocol"}] if settings.http_listen[0].startswith("unix/") else []
+    yield "plain", {**common, "listen": list(settings.http_listen), "listener_wrappers": of_front}
     if settings.https_listen:
         name = settings.default_server_name
         policy = {

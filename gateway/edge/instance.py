@@ -31,11 +31,15 @@ def certificate_names(settings: Any) -> list[str]:
 
 def edge_settings(settings: Any, certificate: Path, private_key: Path) -> EdgeSettings:
     """What `gateway.edge.caddy.build` needs, from Django's settings."""
-    hosts = [host for host in settings.EDGE_BIND if _can_bind(host)]
+    plain = (
+        (f"unix/{front_socket(settings)}|0600",)
+        if settings.EDGE_FRONT
+        else addresses(settings, settings.HTTP_PORT)
+    )
     return EdgeSettings(
         home=settings.HOME,
-        http_listen=tuple(_listen(host, settings.HTTP_PORT) for host in hosts),
-        https_listen=tuple(_listen(host, settings.HTTPS_PORT) for host in hosts),
+        http_listen=plain,
+        https_listen=addresses(settings, settings.HTTPS_PORT),
         certificate=certificate,
         private_key=private_key,
         default_server_name=settings.PUBLIC_HOST,
@@ -48,6 +52,16 @@ def edge_settings(settings: Any, certificate: Path, private_key: Path) -> EdgeSe
         access_log=settings.EDGE_ACCESS_LOG,
         log_level="DEBUG" if settings.LOG_LEVEL in ("TRACE", "DEBUG") else "WARN",
     )
+
+
+def addresses(settings: Any, port: int) -> tuple[str, ...]:
+    """`host:port` for every host to listen on that this machine has."""
+    return tuple(_listen(host, port) for host in settings.EDGE_BIND if _can_bind(host))
+
+
+def front_socket(settings: Any) -> Path:
+    """Where Caddy serves what comes through `gateway.edge.front`."""
+    return Path(settings.HOME) / "run" / "plain.sock"
 
 
 def write(settings: Any, path: Path | None = None) -> Path:

@@ -11,7 +11,7 @@ class EdgeSettings:
     home: Path
     """The instance's home: Caddy keeps its own state in `caddy/` below it."""
     http_listen: tuple[str, ...]
-    """Caddy addresses of the plain site, `127.0.0.1:8080`."""
+    """Caddy addresses of the plain site: `127.0.0.1:8080`, or the socket that `gateway.edge.front` relays to."""
     https_listen: tuple[str, ...]
     """Caddy addresses of the same site under TLS; empty for none."""
     certificate: Path

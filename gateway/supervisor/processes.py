@@ -10,6 +10,7 @@ from gateway.supervisor.child import Program
 
 CADDY_CONFIGURATION = "caddy.json"
 OF_CADDY = ("PATH", "HOME", "GATEHOUSE_HOME", "SSL_CERT_FILE", "SSL_CERT_DIR")  # no secret among them
+FRONT = {"EDGE_FRONT": "1"}
 NO_CHECKS = {"CELERY_SKIP_CHECKS": "1"}  # Django's, which `web` has made; they take a second each
 BACKGROUND_NICE = 5  # requests come before jobs
 LONGEST_SOCKET_PATH = 107  # of sockaddr_un
@@ -37,6 +38,7 @@ def platform(place: Place) -> list[Program]:
         _decision(place),
         _edge(place),
         _caddy(place),
+        _front(place),
         _worker(place),
         _beat(place),
     ]
@@ -120,7 +122,8 @@ def _beat(place: Place) -> Program:
 
 def _edge(place: Place) -> Program:
     """Writes Caddy's configuration, and the instance's certificates where they are missing."""
-    return Program("edge", _module(place, "gateway.edge"), environment=place.environment, once=True)
+    environment = {**place.environment, **FRONT}
+    return Program("edge", _module(place, "gateway.edge"), environment=environment, once=True)
 
 
 def _caddy(place: Place) -> Program:
@@ -135,6 +138,18 @@ def _caddy(place: Place) -> Program:
         sockets=(place.socket("caddy-admin"),),
         patience=2.0,
         hush=("HTTP/2 skipped", "admin endpoint on open interface", "exiting; byeee"),
+    )
+
+
+def _front(place: Place) -> Program:
+    """The plain port, in front of Caddy."""
+    return Program(
+        "front",
+        _module(place, "gateway.edge.front"),
+        lambda: True,  # /health answers through it
+        {**place.environment, **FRONT},
+        needs=("caddy",),
+        patience=2.5,
     )
 
 
