@@ -7,31 +7,31 @@ from celery import shared_task
 from storage.services import placements, sweeps
 
 
-@shared_task  # type: ignore[untyped-decorator]
+@shared_task
 def reconcile_placement(placement_id: int) -> None:
     placements.reconcile(placement_id)
 
 
-@shared_task  # type: ignore[untyped-decorator]
+@shared_task
 def sweep_placements() -> None:
     placements.sweep()
 
 
-@shared_task  # type: ignore[untyped-decorator]
+@shared_task
 def sweep_intents() -> None:
     sweeps.settle_intents()
 
 
-@shared_task  # type: ignore[untyped-decorator]
+@shared_task
 def sweep_garbage() -> None:
     sweeps.remove_garbage()
 
 
-@shared_task  # type: ignore[untyped-decorator]
+@shared_task
 def sweep_strays() -> None:
     sweeps.remove_strays()
 
 
-@shared_task  # type: ignore[untyped-decorator]
+@shared_task
 def sweep_uploads() -> None:
     sweeps.end_old_uploads()

@@ -167,11 +167,11 @@ def test_objects_are_listed_in_byte_order_and_pages(admin: Principal) -> None:
     api.post(BUCKETS, {"name": "docs"}, format="json")
     for key in ("b", "a", "a/x", "ä", "B", "a b"):
         make_object(admin.tenant, "docs", key)
-    listed = api.get(OBJECTS, {"bucket": "docs", "per_page": 4}).json()
+    listed = api.get(OBJECTS, {"bucket": "docs", "per_page": "4"}).json()
     assert [o["key"] for o in listed["data"]] == ["B", "a", "a b", "a/x"]
     assert listed["meta"] == {"page": 1, "per_page": 4, "total": 6}
     assert [
-        o["key"] for o in api.get(OBJECTS, {"bucket": "docs", "per_page": 4, "page": 2}).json()["data"]
+        o["key"] for o in api.get(OBJECTS, {"bucket": "docs", "per_page": "4", "page": "2"}).json()["data"]
     ] == ["b", "ä"]
     assert [o["key"] for o in api.get(OBJECTS, {"bucket": "docs", "prefix": "a"}).json()["data"]] == [
         "a",
