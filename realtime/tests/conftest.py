@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -35,25 +36,32 @@ class Live:
 
 @contextlib.contextmanager
 def serve(**environment: str) -> Iterator[Live]:
+    """A live process of its own; it must not log a traceback, whatever the test does to it."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     url = urlsplit(os.environ["DATABASE_URL"])
     database = url._replace(path="/" + connection.settings_dict["NAME"]).geturl()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "uvicorn", "gateway.asgi:application", "--port", str(port)]
-        + ["--log-level", "warning", "--loop", "uvloop", "--no-access-log", "--ws", "websockets-sansio"]
-        + ["--ws-per-message-deflate", "false"],
-        cwd=PROJECT,
-        env={**os.environ, "DATABASE_URL": database, **environment},
-    )
-    try:
-        _wait(process, port)
-        yield Live(process, port)
-    finally:
-        if process.poll() is None:
-            process.terminate()
-            process.wait(10)
+    with tempfile.TemporaryFile("w+") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "uvicorn", "gateway.asgi:application", "--port", str(port)]
+            + ["--log-level", "warning", "--loop", "uvloop", "--no-access-log", "--ws", "websockets-sansio"]
+            + ["--ws-per-message-deflate", "false"],
+            cwd=PROJECT,
+            env={**os.environ, "DATABASE_URL": database, **environment},
+            stderr=log,
+        )
+        try:
+            _wait(process, port)
+            yield Live(process, port)
+        finally:
+            if process.poll() is None:
+                process.terminate()
+                process.wait(10)
+            log.seek(0)
+            text = log.read()
+            sys.stderr.write(text)
+        assert "Traceback" not in text
 
 
 def _wait(process: subprocess.Popen[bytes], port: int) -> None:
