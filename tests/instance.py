@@ -16,7 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -192,9 +192,15 @@ class Instance:
         return next((state["pid"] for state in states if state["name"] == name), None)
 
     def pids(self, name: str) -> list[int]:
-        """The process `name` and all that it started."""
+        """The process `name` and all that descend from it, in the order of their ids."""
         main = self.main_pid(name)
-        return sessions.members({main}, "\0") if main else []
+        if main is None:
+            return []
+        parents = dict(_parents())
+        found = {main}
+        while more := {pid for pid, parent in parents.items() if parent in found} - found:
+            found |= more
+        return sorted(found)
 
     def member(self, **limits: int) -> Member:
         """A new tenant with an administrator, keys, and the given limits."""
@@ -232,6 +238,15 @@ class Instance:
         api = Api(self.url, token, tenant)
         self._closing.callback(api.close)
         return api
+
+
+def _parents() -> Iterator[tuple[int, int]]:
+    """Every process with its parent."""
+    for entry in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it has just ended
+            # "pid (name) state ppid …", where the name may hold spaces and brackets
+            fields = (entry / "stat").read_text(errors="replace").rpartition(")")[2].split()
+            yield int(entry.name), int(fields[1])
 
 
 @contextmanager

@@ -45,9 +45,11 @@ class Moto:
         """A client of the provider itself."""
         credentials = {"aws_access_key_id": "any", "aws_secret_access_key": "any"}
         config = Config(s3={"addressing_style": "path"}, proxies={})
-        return boto3.client(
+        client = boto3.client(
             "s3", endpoint_url=self.url, region_name="us-east-1", config=config, **credentials
         )
+        yield client
+        client.close()
 
     def stop(self) -> None:
         self._process.terminate()

@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from gateway.supervisor import sessions
 from tests.faults.conftest import Moto
 from tests.faults.listener import Listener, wait_open
 from tests.faults.load import LONGEST_REQUEST, Client, Ledger, listed, read
@@ -24,7 +23,7 @@ BEFORE_SECONDS = 4.0
 AFTER_SECONDS = 6.0
 SETTLE_SECONDS = 60.0
 
-PROCESSES = ["web", "live", "decision", "worker", "beat", "caddy", "postgres", "valkey"]
+PROCESSES = ["web", "live", "decision", "worker", "beat", "front", "caddy", "postgres", "valkey"]
 WITH_CHILDREN = ["web", "worker", "postgres"]
 
 
@@ -44,8 +43,7 @@ def test_of_a_child(instance: Instance, provider: Moto, name: str) -> None:
     """Processes that keep others: the newest of them dies, which its parent has to notice."""
 
     def kill() -> None:
-        main = instance.main_pid(name)
-        children = [pid for pid in sessions.members({main}, "\0") if pid != main] if main else []
+        children = set(instance.pids(name)) - {instance.main_pid(name)}
         os.kill(max(children), signal.SIGKILL)
 
     _survives(instance, provider, kill)
@@ -77,7 +75,7 @@ def _survives(instance: Instance, provider: Moto, kill: Any) -> None:
         assert not ledger.wrong
         assert ledger.longest < LONGEST_REQUEST
         assert not any("Timeout" in answer for answer in ledger.answers)
-        assert ledger.answers["write: ok"] > 20
+        assert ledger.answers["write: ok"] > 5
     _settles(lambda: _differences(s3, ledgers, listener))
     _settles(lambda: _differences_there(provider, s3, ledgers[1].bucket))
     listener.close()
