@@ -42,6 +42,22 @@ for (const name of ["htmx:sendError", "htmx:timeout"]) {
   });
 }
 
+// What is renewed by an event of the stream waits while a dialog is open: its question is about an element that
+// would be replaced beneath it.
+const held = new Set();
+
+document.addEventListener("htmx:beforeRequest", (event) => {
+  const cause = event.detail.requestConfig.triggeringEvent?.type ?? "";
+  if (!cause.startsWith("live-") || !document.querySelector("dialog[open]")) return;
+  event.preventDefault();
+  held.add(cause);
+});
+
+document.addEventListener("close", () => {
+  for (const cause of held) document.body.dispatchEvent(new CustomEvent(cause));
+  held.clear();
+}, true);
+
 document.addEventListener("toast", (event) => {
   const { text, level } = event.detail;
   toast(text, { level });

@@ -1,7 +1,7 @@
 // In the head and not deferred, so that no page shows the wrong colours first. The admin keeps its choice under the
 // same key, which makes it one choice.
 (() => {
-  const KEY = "_x_adminTheme";
+  const KEY = "adminTheme";
   const ORDER = ["auto", "light", "dark"];
   const LABELS = { auto: "Theme: system", light: "Theme: light", dark: "Theme: dark" };
   const ICONS = { auto: "screen", light: "sun", dark: "moon" };
