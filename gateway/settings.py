@@ -195,7 +195,8 @@ SESSION_COOKIE_AGE = 14 * 24 * 3600
 ENFORCE_HTTPS = env.flag("ENFORCE_HTTPS", PUBLIC_BASE_URL.startswith("https://") and not DEVELOPMENT)
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = ENFORCE_HTTPS
 SECURE_SSL_REDIRECT = ENFORCE_HTTPS
-SECURE_REDIRECT_EXEMPT = [r"^(api/v1/)?health/?$", r"^metrics/?$"]  # probes come over loopback and follow nothing
+# Probes come over loopback and follow no redirect.
+SECURE_REDIRECT_EXEMPT = [r"^(api/v1/)?health/?$", r"^metrics/?$"]
 SECURE_HSTS_SECONDS = env.integer("HSTS_MAX_AGE", 31_536_000) if ENFORCE_HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = ENFORCE_HTTPS and env.flag("HSTS_INCLUDE_SUBDOMAINS", True)
 SECURE_HSTS_PRELOAD = SECURE_HSTS_INCLUDE_SUBDOMAINS

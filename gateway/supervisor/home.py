@@ -28,10 +28,15 @@ class Home:
 
     def __init__(self, path: Path, say: Callable[[str], None] = lambda line: None) -> None:
         self.path = path
+        self.memory: dict[str, Any] = recall(path)
+        self.account = account_of(path, say)
         try:
-            _make(path)
-            self.memory: dict[str, Any] = recall(path)
-            self.account: Account = accounts.choose(path.stat().st_uid, self.memory.get("account"), say)
+            path.mkdir(mode=0o755, parents=True, exist_ok=True)
+            if not self.account.may_enter(path):
+                raise Refusal(
+                    f"the user '{self.account.name}', which everything runs as when root starts it, cannot enter "
+                    f"{path}: put GATEHOUSE_HOME where every user may pass (for example /var/lib/gatehouse)"
+                )
             if self.account.switch and path.stat().st_uid == 0:
                 os.chown(path, 0, self.account.gid)
                 path.chmod(0o1775)
@@ -43,11 +48,6 @@ class Home:
             self.remember(account=self.account.name)
         except OSError as error:
             raise Refusal(explain(error, path)) from error
-        if not self.account.may_enter(path):
-            raise Refusal(
-                f"the user '{self.account.name}', which everything runs as when root starts it, cannot enter "
-                f"{path}: put GATEHOUSE_HOME where every user may pass (for example /var/lib/gatehouse)"
-            )
 
     def remember(self, **facts: Any) -> None:
         """Write facts beside those already remembered (whole file or nothing, mode 0600)."""
@@ -85,6 +85,12 @@ class Home:
             os.ftruncate(handle, 0)
         finally:
             os.close(handle)
+
+
+def account_of(path: Path, say: Callable[[str], None] = lambda line: None) -> Account:
+    """Who the processes of the home at `path` belong to, be it there yet or not."""
+    owner = path.stat().st_uid if path.is_dir() else 0
+    return accounts.choose(owner, recall(path).get("account"), say)
 
 
 def recall(path: Path) -> dict[str, Any]:
@@ -144,8 +150,3 @@ def explain(error: OSError, path: Path) -> str:
         errno.EEXIST: "there is a file of that name: set GATEHOUSE_HOME to a folder",
     }
     return f"cannot use the data folder {path}: {advice.get(error.errno or 0, error.strerror or str(error))}"
-
-
-def _make(path: Path) -> None:
-    if not path.is_dir():
-        path.mkdir(mode=0o755, parents=True)

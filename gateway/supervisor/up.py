@@ -14,12 +14,13 @@ from types import FrameType
 from gateway import env
 from gateway.supervisor import configuration, ports, probes, processes, services
 from gateway.supervisor import environment as environments
+from gateway.supervisor.account import Account
 from gateway.supervisor.binaries import Binaries
 from gateway.supervisor.child import Program
 from gateway.supervisor.configuration import Configuration
 from gateway.supervisor.console import Console
 from gateway.supervisor.errors import Refusal
-from gateway.supervisor.home import Home, write_private
+from gateway.supervisor.home import Home, account_of, write_private
 from gateway.supervisor.install import Environment
 from gateway.supervisor.postgres import LOGIN, OWNER
 from gateway.supervisor.supervisor import Supervisor
@@ -35,8 +36,9 @@ def run(root: Path) -> int:
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)  # until the supervisor takes over
     console = Console()
-    home = Home(configuration.home_path(root), console.say)
-    _check_paths(root, home)
+    path = configuration.home_path(root)
+    _check_paths(root, path, account_of(path, console.say))
+    home = Home(path, console.say)
     with ExitStack() as stack:
         stack.enter_context(home.locked())
         settings = configuration.load(root)
@@ -184,16 +186,14 @@ class _Start:
         (self._home.path / STATUS).unlink(missing_ok=True)
 
 
-def _check_paths(root: Path, home: Home) -> None:
-    if not home.account.may_enter(root / "manage.py"):
+def _check_paths(root: Path, home: Path, account: Account) -> None:
+    if not account.may_enter(root / "manage.py"):
         raise Refusal(
-            f"the user '{home.account.name}', which everything runs as when root starts it, cannot enter "
+            f"the user '{account.name}', which everything runs as when root starts it, cannot enter "
             f"{root}: clone to a folder that every user may pass (for example /opt), or start as another user"
         )
-    if len(str(home.path / "run" / "caddy-admin.sock")) > processes.LONGEST_SOCKET_PATH:
-        raise Refusal(
-            f"{home.path} is too long a path for the sockets in it: set GATEHOUSE_HOME to a shorter one"
-        )
+    if len(str(home / "run" / "caddy-admin.sock")) > processes.LONGEST_SOCKET_PATH:
+        raise Refusal(f"{home} is too long a path for the sockets in it: set GATEHOUSE_HOME to a shorter one")
 
 
 def _check_ports(settings: Configuration) -> None:

@@ -54,7 +54,7 @@ def test_a_broken_env_file_is_named_with_its_line(gatehouse, home, text, problem
 def test_a_home_that_is_a_file(gatehouse, home):
     home.write_text("")
 
-    assert "there is a file of that name: set GATEHOUSE_HOME to a folder" in refused(gatehouse("up"))
+    assert "a part of the path is a file: set GATEHOUSE_HOME to a folder" in refused(gatehouse("up"))
 
 
 def test_a_home_in_use_names_the_process(gatehouse, home):
@@ -172,3 +172,15 @@ def free_ports() -> dict[str, str]:
     with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as two:
         ports = one.getsockname()[1], two.getsockname()[1]
     return {"GATEHOUSE_HTTP_PORT": str(ports[0]), "GATEHOUSE_HTTPS_PORT": str(ports[1])}
+
+
+def test_a_home_that_the_account_cannot_enter(gatehouse, home):
+    """As root, which drops to another user; an ordinary user's folders are its own."""
+    if not account.choose().switch:
+        pytest.skip("only root drops to another user")
+    home.parent.chmod(0o700)
+
+    line = refused(gatehouse("up"))
+
+    assert f"cannot enter {home}: put GATEHOUSE_HOME where every user may pass" in line
+    assert not (home / "run").exists()
