@@ -34,11 +34,11 @@ for _model in (
         admin.site.unregister(_model)
 
 
-class _TaskSelect(UnfoldAdminSelectWidget, beat.TaskSelectWidget):  # type: ignore[misc]
+class _TaskSelect(UnfoldAdminSelectWidget, beat.TaskSelectWidget):
     pass
 
 
-class _PeriodicTaskForm(beat.PeriodicTaskForm):  # type: ignore[misc]
+class _PeriodicTaskForm(beat.PeriodicTaskForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["task"].widget = UnfoldAdminTextInputWidget()
@@ -46,14 +46,14 @@ class _PeriodicTaskForm(beat.PeriodicTaskForm):  # type: ignore[misc]
 
 
 @admin.register(PeriodicTask)
-class PeriodicTaskAdmin(beat.PeriodicTaskAdmin, ModelAdmin):  # type: ignore[misc]
+class PeriodicTaskAdmin(beat.PeriodicTaskAdmin, ModelAdmin):
     form = _PeriodicTaskForm
     list_fullwidth = True
     date_hierarchy = None
     autocomplete_fields = ("interval", "crontab", "solar", "clocked")
 
 
-class _ScheduleAdmin(ModelAdmin):  # type: ignore[misc]
+class _ScheduleAdmin(ModelAdmin):
     list_fullwidth = True
 
 

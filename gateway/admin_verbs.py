@@ -24,7 +24,7 @@ def actor(request: HttpRequest, tenant: Tenant | None = None) -> Principal:
     return replace(found, tenant=tenant) if tenant is not None else found
 
 
-class ReadOnlyAdmin(ModelAdmin):  # type: ignore[misc]
+class ReadOnlyAdmin(ModelAdmin):
     """Rows that only services write: to be looked at."""
 
     list_fullwidth = True
@@ -149,7 +149,7 @@ class _Refused(ModelForm):  # type: ignore[type-arg]
             self.add_error(None, self.refused.detail)
 
 
-class ReadOnlyInline(TabularInline):  # type: ignore[misc]
+class ReadOnlyInline(TabularInline):
     """Rows of another table beneath a row, to be looked at and followed."""
 
     extra = 0

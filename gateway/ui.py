@@ -108,7 +108,7 @@ def page(*permissions: str, methods: tuple[str, ...] = ("GET", "HEAD")) -> Calla
             patch_cache_control(response, private=True, no_store=True)
             return response
 
-        return guarded
+        return cast("View[P]", guarded)
 
     return decorate
 

@@ -110,7 +110,7 @@ class BackendAdmin(VerbAdmin):
 
     @display(description="Placements", ordering="bucket_count")
     def buckets(self, row: Any) -> int:
-        return row.bucket_count  # type: ignore[no-any-return]
+        return row.bucket_count
 
     @display(description="State", label=STATE)
     def state(self, row: Backend) -> str:

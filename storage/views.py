@@ -204,7 +204,7 @@ def _json(request: PageRequest, *names: str, kind: type = str) -> dict[str, Any]
 
 def _people_keys(request: PageRequest) -> QuerySet[AccessKey]:
     """Without the hidden ones that sign the platform's own links."""
-    return AccessKey.objects.visible_to(request.principal).filter(is_internal=False)  # type: ignore[no-any-return]
+    return AccessKey.objects.visible_to(request.principal).filter(is_internal=False)
 
 
 def _keys(request: PageRequest) -> dict[str, Any]:

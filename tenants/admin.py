@@ -60,7 +60,7 @@ class TenantAdmin(VerbAdmin):
 
     @display(description="Members", ordering="member_count")
     def members(self, row: Any) -> int:
-        return row.member_count  # type: ignore[no-any-return]
+        return row.member_count
 
     def create(self, row: Tenant, values: dict[str, Any], request: HttpRequest) -> Tenant:
         return tenants.create_tenant(values["name"], values["slug"], actor=actor(request))
@@ -118,7 +118,7 @@ class NewUserForm(forms.ModelForm):  # type: ignore[type-arg]
         self.fields["tenant"].queryset = Tenant.objects.all()  # type: ignore[attr-defined]
 
 
-class PasswordForm(BaseDialogForm):  # type: ignore[misc]
+class PasswordForm(BaseDialogForm):
     password = forms.CharField(
         strip=False, widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "new-password"})
     )

@@ -13,7 +13,15 @@ from typing import Any
 import pytest
 from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
-from playwright.sync_api import Browser, BrowserContext, Page, Playwright, expect, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    Playwright,
+    expect,
+    sync_playwright,
+)
 
 from tenants.principal import Principal
 from tests import factories
@@ -54,11 +62,12 @@ class Window:
         self.page = context.new_page()
         self.complaints: list[str] = []
         self._allowed: list[str] = []
-        self.page.on("console", lambda m: m.type == "error" and self._note(f"{m.text} ({m.location['url']})"))
-        self.page.on("pageerror", lambda e: self._note(str(e)))
+        self.page.on("console", self._heard)
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
 
-    def _note(self, complaint: str) -> None:
-        self.complaints.append(complaint)
+    def _heard(self, message: ConsoleMessage) -> None:
+        if message.type == "error":
+            self.complaints.append(f"{message.text} ({message.location['url']})")
 
     def allow(self, pattern: str) -> None:
         self._allowed.append(pattern)

@@ -35,7 +35,7 @@ WINDOWS: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.fixture(params=WINDOWS.values(), ids=WINDOWS.keys())
+@pytest.fixture(params=list(WINDOWS.values()), ids=list(WINDOWS))
 def context_options(request: pytest.FixtureRequest) -> dict[str, Any]:
     return {"reduced_motion": "reduce", **request.param}
 
