@@ -137,7 +137,7 @@ class Account:
 
 
 class Stack:
-    """Caddy, decision, web and live in one home, on a database that no other test touches."""
+    """The edge, decision, web and live in one home, on a database that no other test touches."""
 
     def __init__(self, home: Path, blocker: DjangoDbBlocker) -> None:
         self.home, self._blocker = home, blocker
@@ -152,6 +152,7 @@ class Stack:
             "GATEHOUSE_ENV_FILE": os.devnull,
             "GATEHOUSE_HTTP_PORT": str(self.port),
             "GATEHOUSE_HTTPS_PORT": str(self.https_port),
+            "EDGE_FRONT": "1",
             "PUBLIC_BASE_URL": f"http://127.0.0.1:{self.port}",
             "BOOTSTRAP_ADMIN_USERNAME": "root-of-all",
             "BOOTSTRAP_ADMIN_PASSWORD": factories.PASSWORD,
@@ -191,7 +192,11 @@ class Stack:
         self._start_python("web", *granian, "--log-level", "warning", "gateway.wsgi:application", "--uds")
         command = (BIN / "caddy", "run", "--config", self.home / "run" / "caddy.json")
         caddy = self._processes["caddy"] = Process("caddy", self.home, self.environment, *command)
-        caddy.start(lambda: listens(("127.0.0.1", self.port)))
+        caddy.start(lambda: listens(str(self.home / "run" / "plain.sock")))
+        front = self._processes["front"] = Process(
+            "front", self.home, self.environment, sys.executable, "-m", "gateway.edge.front"
+        )
+        front.start(lambda: listens(("127.0.0.1", self.port)))
 
     def stop(self) -> None:
         for process in reversed(self._processes.values()):

@@ -129,7 +129,8 @@ def test_headers_and_metadata_come_back(s3: Any, presigner: Any, body: bytes) ->
     s3.put_object(Bucket="docs", Key="h", Body=body, **fields)
     for call in (s3.get_object, s3.head_object):
         got = call(Bucket="docs", Key="h")
-        got["Metadata"] = {name.lower(): value for name, value in got["Metadata"].items()}
+        if s3.meta.endpoint_url.startswith("https"):  # docs/adr: Caddy spells header names as Go does
+            got["Metadata"] = {name.lower(): value for name, value in got["Metadata"].items()}
         assert {name: got[name] for name in fields} == fields
     url = presigner.generate_presigned_url(
         "get_object",
