@@ -19,8 +19,7 @@ if TYPE_CHECKING:
 
 PLATFORM_SLUG = "platform"
 SLUG_FORM = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
-SLUG = RegexValidator(rf"^{SLUG_FORM}\Z", "Lower-case letters, digits and hyphens, at most 63."
-)
+SLUG = RegexValidator(rf"^{SLUG_FORM}\Z", "Lower-case letters, digits and hyphens, at most 63.")
 HOSTNAME = RegexValidator(
     r"^(?=.{1,253}$)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$",
     "A host name such as files.example.org, in lower case.",

@@ -28,7 +28,11 @@ def test_what_is_sealed_opens_only_in_its_place(settings) -> None:
     sealed = crypto.seal(b"secret", b"row:1")
     assert crypto.open_sealed(sealed, b"row:1") == b"secret"
     assert b"secret" not in sealed
-    for altered, aad in ((sealed, b"row:2"), (sealed[:-1] + bytes([sealed[-1] ^ 1]), b"row:1"), (b"", b"row:1")):
+    for altered, aad in (
+        (sealed, b"row:2"),
+        (sealed[:-1] + bytes([sealed[-1] ^ 1]), b"row:1"),
+        (b"", b"row:1"),
+    ):
         with pytest.raises(crypto.CannotOpen):
             crypto.open_sealed(altered, aad)
 

@@ -43,5 +43,7 @@ def test_an_answer_carries_the_headers_that_protect_a_browser() -> None:
     answer = Client().get("/api/v1/health")
     for name in ("Content-Security-Policy", "X-Content-Type-Options", "X-Frame-Options", "Referrer-Policy"):
         assert name in answer
-    assert Client().get("/health", headers={"X-Request-ID": "abcdef-123456"})["X-Request-ID"] == "abcdef-123456"
+    assert (
+        Client().get("/health", headers={"X-Request-ID": "abcdef-123456"})["X-Request-ID"] == "abcdef-123456"
+    )
     assert Client().get("/health", headers={"X-Request-ID": "a\nb"})["X-Request-ID"] != "a\nb"

@@ -240,7 +240,9 @@ def test_a_path_that_does_not_exist_is_told_to_callers() -> None:
     assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
 
 
-@pytest.mark.parametrize("query", ["page=0", "page=x", "per_page=0", "per_page=", "per_page=501", "page=99999999999"])
+@pytest.mark.parametrize(
+    "query", ["page=0", "page=x", "per_page=0", "per_page=", "per_page=501", "page=99999999999"]
+)
 def test_a_page_that_cannot_be_is_told(query: str) -> None:
     answer = client(factories.staff()).get(f"{API}tenants?{query}")
     assert answer.status_code == 400 and answer.json()["errors"]
