@@ -34,7 +34,8 @@ EDGE_PUBLIC_HOSTS = env.words("EDGE_PUBLIC_HOSTS")
 EDGE_TLS_CERTIFICATE, EDGE_TLS_KEY = env.text("EDGE_TLS_CERTIFICATE"), env.text("EDGE_TLS_KEY")
 EDGE_BACKEND_CA_FILES = env.words("EDGE_BACKEND_CA_FILES")
 EDGE_ACCESS_LOG = env.flag("EDGE_ACCESS_LOG")
-S3_METADATA_NAMES = env.words("S3_METADATA_NAMES")  # with "_" or ".", which Caddy drops unless it expects them
+# Names of user metadata with "_" or ".", which Caddy drops unless it expects them.
+S3_METADATA_NAMES = env.words("S3_METADATA_NAMES")
 DECISION_DIAL = env.text("DECISION_DIAL", f"unix/{HOME}/run/decision.sock")
 WEB_DIAL = env.text("WEB_DIAL", f"unix/{HOME}/run/web.sock")
 LIVE_DIAL = env.text("LIVE_DIAL", f"unix/{HOME}/run/live.sock")
@@ -286,7 +287,8 @@ DATE_FORMAT, DATETIME_FORMAT = "Y-m-d", "Y-m-d H:i:s"
 # Objects up to this size live in the index, larger ones in files.
 STORAGE_ROOT = HOME / "blobs"
 STORAGE_INLINE_LIMIT = env.size("STORAGE_INLINE_LIMIT", 8 << 10)
-STORAGE_KEPT_ROWS = env.size("STORAGE_KEPT_ROWS", 32 << 20)  # bytes of index rows in the decision process; 0: none
+# Bytes of index rows that the decision process keeps in memory; 0: none.
+STORAGE_KEPT_ROWS = env.size("STORAGE_KEPT_ROWS", 32 << 20)
 MAX_UPLOAD_SIZE = env.size("MAX_UPLOAD_SIZE", 5 << 30)
 
 LOG_LEVEL = env.text("LOG_LEVEL", "INFO").upper()
