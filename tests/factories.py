@@ -17,7 +17,7 @@ from tenants.services import bootstrap, sessions
 from tenants.services.tenants import create_tenant
 from tenants.services.users import create_user
 
-PASSWORD = "Green-otters-sing-271828"
+PASSWORD = "Zq~xk9!Wv%Jb@Py&Gf#Hc$42"  # like no username, or it would be refused now and then
 _numbers = itertools.count(1)
 
 
