@@ -38,7 +38,14 @@ def _buckets(request: PageRequest) -> dict[str, Any]:
     after = request.GET.get("after", "").replace("\0", "")
     found = list(rows.filter(name__gt=after).order_by("name")[: PER_PAGE + 1])
     following = found[PER_PAGE - 1].name if len(found) > PER_PAGE else ""
-    return {"buckets": found[:PER_PAGE], "q": search, "after": after, "next": following}
+    asked = urlencode({name: value for name, value in (("q", search), ("after", after)) if value})
+    return {
+        "buckets": found[:PER_PAGE],
+        "q": search,
+        "after": after,
+        "next": following,
+        "here": f"{reverse('buckets')}?{asked}",
+    }
 
 
 def _bucket_form(request: PageRequest, data: Any = None) -> BucketForm:

@@ -70,12 +70,16 @@ if (page) {
     }
   });
 
-  // A list that is renewed while somebody chooses keeps what was chosen.
+  // A list that is renewed while somebody chooses keeps what was chosen; a filter changes where uploads go.
   let kept = new Set();
   page.addEventListener("htmx:beforeSwap", () => {
     kept = new Set(boxes().filter((box) => box.checked).map((box) => box.dataset.key));
   });
   page.addEventListener("htmx:afterSwap", () => {
+    const folder = page.querySelector("[data-folder]").dataset.folder;
+    page.dataset.prefix = folder;
+    const name = page.querySelector("[data-folder-name]");
+    if (name) name.textContent = folder;
     for (const box of boxes()) box.checked = kept.has(box.dataset.key);
     counted();
   });
