@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .models import Role
+
 PERMISSIONS: dict[str, str] = {
     "tenant.read": "See the tenant, its domains, usage and limits",
     "tenant.write": "Change the tenant and its domains",
@@ -47,3 +52,8 @@ BUILTIN_ROLES: dict[str, frozenset[str]] = {
 }
 BUILTIN_ROLE_CHOICES = [(slug, slug.capitalize()) for slug in BUILTIN_ROLES]
 STAFF: frozenset[str] = frozenset(PERMISSIONS) | frozenset(PLATFORM_PERMISSIONS)
+
+
+def role_permissions(role: Role) -> frozenset[str]:
+    """What a role holds: a built-in one what stands here, any other what its row names and still exists."""
+    return BUILTIN_ROLES[role.slug] if role.is_builtin else frozenset(role.permissions) & PERMISSIONS.keys()

@@ -16,7 +16,7 @@ from gateway.db.scope import platform_scope
 from gateway.errors import Forbidden, NotFound, Unauthenticated
 
 from .models import PLATFORM_SLUG, SLUG_FORM, ApiKey, Domain, Membership, Tenant, User
-from .permissions import BUILTIN_ROLES, PERMISSIONS, STAFF
+from .permissions import STAFF, role_permissions
 from .principal import Credential, Principal
 from .services import api_keys
 
@@ -83,7 +83,7 @@ def _of_key(found: tuple[ApiKey, Membership] | None, ip: str | None) -> Principa
     key, membership = found
     if not key.user.is_active or key.tenant.status != Tenant.Status.ACTIVE:
         raise Unauthenticated(_REFUSED)
-    held = role_permissions(membership)
+    held = role_permissions(membership.role)
     narrowed = held if key.permissions is None else held & frozenset(key.permissions)
     credential = Credential("api_key", key.prefix)
     return Principal(key.user, key.tenant, membership.role.slug, narrowed, credential, ip)
@@ -121,11 +121,6 @@ def renewed(user_id: int, tenant_id: int, credential: Credential, ip: str | None
     return _in_tenant(user, Asked(slug, "", ip), credential)
 
 
-def role_permissions(membership: Membership) -> frozenset[str]:
-    role = membership.role
-    return BUILTIN_ROLES[role.slug] if role.is_builtin else frozenset(role.permissions) & PERMISSIONS.keys()
-
-
 def _in_tenant(user: User, at: Asked, credential: Credential) -> Principal:
     """The header's tenant, else the domain's, else the user's default or only one; staff have the platform's.
 
@@ -149,8 +144,8 @@ def _in_tenant(user: User, at: Asked, credential: Credential) -> Principal:
         raise Forbidden("The account is in no tenant.", code="no_tenant")
     if membership.tenant.status != Tenant.Status.ACTIVE:
         raise Forbidden("The tenant is suspended.", code="tenant_suspended")
-    role = membership.role.slug
-    return Principal(user, membership.tenant, role, role_permissions(membership), credential, at.ip)
+    role = membership.role
+    return Principal(user, membership.tenant, role.slug, role_permissions(role), credential, at.ip)
 
 
 def _wanted_tenant(at: Asked) -> Tenant | None:

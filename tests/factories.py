@@ -10,9 +10,8 @@ from rest_framework_simplejwt.tokens import RefreshToken
 
 from gateway.db.scope import platform_scope
 from tenants.models import Membership, Tenant, User
-from tenants.permissions import STAFF
+from tenants.permissions import STAFF, role_permissions
 from tenants.principal import Credential, Principal
-from tenants.resolver import role_permissions
 from tenants.services import bootstrap, sessions
 from tenants.services.tenants import create_tenant
 from tenants.services.users import create_user
@@ -46,7 +45,7 @@ def member(of: Tenant, role: str = "admin", username: str = "") -> Principal:
 def principal(membership: Membership) -> Principal:
     role = membership.role
     return Principal(
-        membership.user, membership.tenant, role.slug, role_permissions(membership), Credential("session")
+        membership.user, membership.tenant, role.slug, role_permissions(role), Credential("session")
     )
 
 

@@ -13,6 +13,7 @@ from gateway.errors import Conflict, Forbidden, Invalid, NotFound
 from gateway.validation import validated
 from realtime import services as realtime
 from tenants.models import Membership, Role, Tenant, User
+from tenants.permissions import role_permissions
 from tenants.principal import Principal
 
 from . import audit, quotas, snapshot
@@ -24,7 +25,7 @@ def create_user(
 ) -> Membership:  # fmt: skip
     """A new person as a member of `tenant`. `actor` is None at first start only.
 
-    Raises Forbidden, Invalid (fields, password rules, unknown role), Conflict where the username is taken anywhere,
+    Raises Forbidden (also for a role that holds more than the actor does), Invalid (fields, password rules, unknown role), Conflict where the username is taken anywhere,
     QuotaExceeded.
     """
     if actor is not None:
@@ -63,6 +64,11 @@ def _role(tenant: Tenant, slug: str, actor: Principal | None) -> Role:
         raise Invalid(f"No role {slug} here.", errors={"role": ["Unknown role."]})
     if slug == "owner" and actor is not None and actor.role not in ("owner", "staff", "system"):
         raise Forbidden("Only an owner makes owners.", code="permission_missing")
+    # Or a narrowed key, or a role that may only add users, would give itself the rest by way of another account.
+    if actor is not None and (beyond := sorted(role_permissions(role) - actor.permissions)):
+        raise Forbidden(
+            f"The role {slug} holds {beyond[0]}, which is not yours to give.", code="permission_missing"
+        )
     return role
 
 
@@ -78,7 +84,8 @@ def get_membership(public_id: Any, *, actor: Principal) -> Membership:
 def assign_role(membership: Membership, role: str, *, actor: Principal) -> Membership:
     """Give a member another role. Asking again changes nothing.
 
-    Raises Forbidden where an owner's role is touched by anyone but an owner, Conflict for the last owner.
+    Raises Forbidden where an owner's role is touched by anyone but an owner, and for a role that holds more than the
+    actor does; Conflict for the last owner.
     """
     actor.require("user.write")
     with tenant_scope(membership.tenant_id), transaction.atomic():
