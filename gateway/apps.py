@@ -1,5 +1,5 @@
 from django.apps import AppConfig
-from django.contrib.admin.apps import AdminConfig as DjangoAdminConfig
+from django.contrib.admin.apps import SimpleAdminConfig
 
 
 class GatewayConfig(AppConfig):
@@ -9,5 +9,7 @@ class GatewayConfig(AppConfig):
         from gateway import checks  # noqa: F401  registers the system checks
 
 
-class AdminConfig(DjangoAdminConfig):
+class AdminConfig(SimpleAdminConfig):
+    """Only the process that serves the administration loads it, with the URLs: it doubles a start."""
+
     default_site = "gateway.admin_site.AdminSite"

@@ -4,6 +4,7 @@ from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerView
 
 from gateway.health import health
 
+admin.autodiscover()
 urlpatterns = [
     path("health", health),
     path("api/v1/", include("gateway.api.urls")),

@@ -3,9 +3,11 @@
 import os
 
 from django.core.wsgi import get_wsgi_application
+from django.urls import get_resolver
 
 from gateway.checks import refuse_weak_settings
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gateway.settings")
 application = get_wsgi_application()
 refuse_weak_settings()
+_ = get_resolver().url_patterns  # with all behind them, which the first request would wait for
