@@ -70,6 +70,9 @@ def login(request: HttpRequest) -> HttpResponse:
         except RateLimited as error:
             form.add_error(None, f"Too many attempts. Try again in {error.retry_after} seconds.")
             status, headers = error.status, {"Retry-After": str(error.retry_after)}
+    focus = "password" if form.data.get("username") else "username"
+    form.fields["username"].widget.attrs.pop("autofocus", None)
+    form.fields[focus].widget.attrs["autofocus"] = True
     context = {"form": form, "next": onward}
     response = render(request, "gateway/login.html", context, status=status)
     for name, value in headers.items():
