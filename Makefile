@@ -15,7 +15,8 @@ TEST_HOME = var/test
 SERVICES = $(VENV)/python -m gateway.supervisor services --home $(TEST_HOME) --
 ARGS =
 
-.PHONY: help up down status reset secrets demo run test test-long check format bench openapi lock python test-env lint-env
+.PHONY: help up down status reset secrets demo run test test-long check format bench openapi lock python test-env lint-env \
+	check-format check-lint check-templates check-django
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,16 +49,27 @@ test: test-env ## All tests but the slow ones (ARGS="tenants -k login" for some)
 test-long: test-env ## The slow tests: faults, scale, foreign test suites
 	@exec $(SERVICES) $(VENV)/python -m pytest -m long $(ARGS)
 
-check: lint-env ## Format, lint, types, templates, migrations, OpenAPI document
+check: lint-env ## Format, lint, templates, types, migrations, OpenAPI document
+	@failed=0; for part in format lint templates django; do $(MAKE) check-$$part || failed=1; done; exit $$failed
+
+check-format:
 	@$(VENV)/ruff format --check .
+
+check-lint:
 	@$(VENV)/ruff check .
+
+check-templates:
 	@$(VENV)/djlint --quiet --check --lint templates
-	@exec $(SERVICES) sh -ec '\
-		$(VENV)/mypy; \
-		$(VENV)/python manage.py check; \
-		$(VENV)/python manage.py makemigrations --check --dry-run; \
-		$(VENV)/python manage.py spectacular --fail-on-warn --validate --file $(TEST_HOME)/openapi.json --format openapi-json; \
-		cmp -s $(TEST_HOME)/openapi.json docs/openapi.json || { echo "docs/openapi.json is out of date: make openapi"; exit 1; }'
+
+check-django:
+	@exec $(SERVICES) sh -c '\
+		failed=0; \
+		$(VENV)/mypy || failed=1; \
+		$(VENV)/python manage.py check || failed=1; \
+		$(VENV)/python manage.py makemigrations --check --dry-run || failed=1; \
+		$(VENV)/python manage.py spectacular --fail-on-warn --validate --file $(TEST_HOME)/openapi.json --format openapi-json || failed=1; \
+		cmp -s $(TEST_HOME)/openapi.json docs/openapi.json || { echo "docs/openapi.json is out of date: make openapi"; failed=1; }; \
+		exit $$failed'
 
 format: lint-env ## Format Python and templates
 	@$(VENV)/ruff check --fix-only --quiet .

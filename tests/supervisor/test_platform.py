@@ -161,13 +161,36 @@ def test_make_up_in_a_group_that_gets_sigterm(instance):
     instance.start()
 
 
-def test_services_from_outside_are_used_and_none_are_started():
-    """The services that these tests run beside serve as somebody's managed PostgreSQL and Valkey."""
+@pytest.fixture
+def outside(home: Path) -> Iterator[dict[str, str]]:
+    """URLs of a PostgreSQL and a Valkey that somebody else runs."""
     names = ("DATABASE_URL", "DATABASE_OWNER_URL", "REDIS_URL")
-    with running(**{name: os.environ[name] for name in names}) as instance:
-        until(lambda: len(main_pids(instance)) == 6, 30, "all processes run")
+    told = home.parent / "urls"
+    tell = f"printenv {' '.join(names)} > {told}.new && mv {told}.new {told}; sleep 300"
+    command = [
+        sys.executable,
+        "-m",
+        "gateway.supervisor",
+        "services",
+        "--home",
+        str(home),
+        "--",
+        "sh",
+        "-c",
+        tell,
+    ]
+    with subprocess.Popen(command, cwd=ROOT, start_new_session=True) as process:
+        until(told.exists, 60, "the services run")
+        yield dict(zip(names, told.read_text().split(), strict=True))
+        os.killpg(process.pid, signal.SIGTERM)
 
-        assert set(main_pids(instance)) == PROCESSES - {"postgres", "valkey"}
+
+def test_services_from_outside_are_used_and_none_are_started(outside):
+    with running(**outside) as instance:
+        ours = PROCESSES - {"postgres", "valkey"}
+        until(lambda: len(main_pids(instance)) == len(ours), 30, "all processes run")
+
+        assert set(main_pids(instance)) == ours
         assert instance.healthy()
         assert not list((instance.home / "postgres").iterdir())
 
