@@ -63,7 +63,8 @@ def update_tenant(
     if (status is not None or limits) and not actor.is_staff:
         raise Forbidden("Only platform staff change a tenant's status and limits.", code="permission_missing")
     with platform_scope("staff change any tenant; the verb checked who asks"), transaction.atomic():
-        tenant = Tenant.objects.select_for_update().get(pk=tenant.pk)
+        # no_key: or whoever writes a row of the tenant (an object, an event) waits, holding what this needs next.
+        tenant = Tenant.objects.select_for_update(no_key=True).get(pk=tenant.pk)
         wanted = {
             k: v for k, v in (("name", name), ("status", status)) if v is not None and getattr(tenant, k) != v
         }
