@@ -187,6 +187,11 @@ def navigation(request: PageRequest) -> list[dict[str, Any]]:
     return groups
 
 
+def row_number(text: str) -> int | None:
+    """A row's id as a page's link names it; None for anything that cannot be one."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= 18 else None
+
+
 def wants_problem(request: HttpRequest) -> bool:
     """Whether a script asks, which reads problem details, or a person, who reads a page."""
     return request.headers.get("HX-Request") == "true" or request.content_type == "application/json"

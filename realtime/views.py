@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404
 
-from gateway.ui import PageRequest, page, sheet, show
+from gateway.ui import PageRequest, page, row_number, sheet, show
 
 from . import cloudevents
 from .filters import CHANNELS
@@ -22,9 +22,7 @@ def events(request: PageRequest) -> HttpResponse:
     """What happened in the tenant, newest first; the first page without filters goes on live."""
     asked = {name: request.GET.get(name, "").replace("\0", "")[:200] for name in ("kind", "subject")}
     before = request.GET.get("before", "")
-    rows = newest(
-        request.principal, PER_PAGE + 1, before=int(before) if before.isdecimal() else None, **asked
-    )
+    rows = newest(request.principal, PER_PAGE + 1, before=row_number(before), **asked)
     context = {
         "events": rows[:PER_PAGE],
         "older": rows[PER_PAGE - 1].pk if len(rows) > PER_PAGE else None,

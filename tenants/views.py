@@ -14,7 +14,7 @@ from django.utils.dateparse import parse_date
 from django.views.decorators.debug import sensitive_post_parameters
 
 from gateway.errors import DomainError, NotFound
-from gateway.ui import PageRequest, page, sheet, show
+from gateway.ui import PageRequest, page, row_number, sheet, show
 
 from .forms import ApiKeyForm, MemberForm
 from .models import ApiKey, AuditEntry, Membership, Role
@@ -158,8 +158,8 @@ def _audit(request: PageRequest) -> QuerySet[AuditEntry]:
     for field, lookup in (("since", "at__date__gte"), ("until", "at__date__lte")):
         if day := _day(request.GET.get(field, "")):
             rows = rows.filter(**{lookup: day})
-    if (before := request.GET.get("before", "")).isdecimal():
-        rows = rows.filter(pk__lt=int(before))
+    if (before := row_number(request.GET.get("before", ""))) is not None:
+        rows = rows.filter(pk__lt=before)
     return rows.order_by("-pk")
 
 

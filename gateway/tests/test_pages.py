@@ -179,3 +179,10 @@ def test_odd_questions_are_harmless(path: str, query: str) -> None:
     client = signed_in()
     client.post("/app/buckets", {"name": "docs"})
     assert client.get(f"{path}?{query}").status_code == 200
+
+
+@pytest.mark.parametrize("page", ["/app/audit", "/app/events"])
+def test_a_place_in_a_log_that_cannot_be_is_the_newest(page: str) -> None:
+    client = signed_in()
+    for before in ("9" * 5000, "٣", "-1", "x"):
+        assert client.get(page, {"before": before}).status_code == 200
