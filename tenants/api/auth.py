@@ -7,11 +7,12 @@ import secrets
 from django.conf import settings
 from django.contrib.auth import logout as end_session
 from drf_spectacular.utils import extend_schema
-from rest_framework.parsers import FormParser, JSONParser
+from rest_framework.parsers import FormParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from gateway.api.auth import principal
+from gateway.api.parsers import Json
 from gateway.api.views import ApiView
 from tenants import resolver
 from tenants.services import sessions
@@ -64,7 +65,7 @@ class IntrospectView(ApiView):
     """What a token means (RFC 7662); for any valid credential, or `X-Introspect-Secret`."""
 
     public = True
-    parser_classes = [JSONParser, FormParser]
+    parser_classes = [Json, FormParser]
 
     @extend_schema(
         request=s.IntrospectSerializer, responses=s.IntrospectionSerializer, extensions={"x-plain": True}

@@ -313,3 +313,13 @@ def test_a_domain_chooses_the_tenant() -> None:
     )
     token = {"Authorization": factories.bearer(factories.member(other))}
     assert client(None, **token).get(API + "auth/me", HTTP_HOST="files.example.org").status_code == 404
+
+
+def test_a_body_beyond_all_measure_is_refused(settings) -> None:
+    root = client(factories.staff())
+    nested = root.post(API + "tenants", "[" * 100_000, content_type="application/json")
+    assert (nested.status_code, nested.json()["code"]) == (400, "parse_error")
+    big = '{"name": "' + "x" * settings.DATA_UPLOAD_MAX_MEMORY_SIZE + '"}'
+    for path in ("tenants", "auth/login"):
+        long = root.post(API + path, big, content_type="application/json")
+        assert (long.status_code, long.json()["code"]) == (413, "too_large")
