@@ -190,6 +190,7 @@ LOGOUT_REDIRECT_URL = "/app/login"
 # One clone may run several instances on the ports of one host name, and cookies do not tell ports apart.
 SESSION_COOKIE_NAME = f"gatehouse_session_{HTTP_PORT}"
 CSRF_COOKIE_NAME = f"gatehouse_csrf_{HTTP_PORT}"
+SESSION_ENGINE = "gateway.sessions"
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_AGE = 14 * 24 * 3600
@@ -207,7 +208,7 @@ SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 CSRF_TRUSTED_ORIGINS = sorted({PUBLIC_BASE_URL, *env.words("CSRF_TRUSTED_ORIGINS")})
 CSRF_FAILURE_VIEW = "gateway.views.csrf_failure"
-DATA_UPLOAD_MAX_MEMORY_SIZE = 2 << 20
+DATA_UPLOAD_MAX_MEMORY_SIZE = 2 << 20  # of forms, and of the API's bodies
 
 JWT_ALGORITHM = env.text("JWT_ALGORITHM", "HS256")
 SIMPLE_JWT = {
@@ -221,6 +222,8 @@ SIMPLE_JWT = {
     "USER_ID_FIELD": "public_id",
     "USER_ID_CLAIM": "sub",
     "UPDATE_LAST_LOGIN": False,
+    "CHECK_REVOKE_TOKEN": True,  # a token names the password that it was had for (tenants.resolver)
+    "REVOKE_TOKEN_CLAIM": "pwd",
 }
 
 # Requests per minute: per address when anonymous, else per principal. 0 switches a limit off.
@@ -231,7 +234,7 @@ REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["gateway.api.auth.PrincipalAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["gateway.api.auth.HasPermission"],
     "DEFAULT_RENDERER_CLASSES": ["gateway.api.renderers.EnvelopeRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["gateway.api.parsers.Json"],
     "DEFAULT_PAGINATION_CLASS": "gateway.api.pagination.PageNumbers",
     "DEFAULT_SCHEMA_CLASS": "gateway.api.schema.EnvelopeSchema",
     "EXCEPTION_HANDLER": "gateway.api.exceptions.problem",
@@ -282,7 +285,7 @@ LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
 USE_TZ = True
 USE_I18N = False
-DATE_FORMAT, DATETIME_FORMAT = "Y-m-d", "Y-m-d H:i:s"
+FORMAT_MODULE_PATH = "gateway.formats"
 
 # Objects up to this size live in the index, larger ones in files.
 STORAGE_ROOT = HOME / "blobs"

@@ -32,6 +32,7 @@ def issue(holder: Holder) -> str:
         "kind": credential.kind,
         "credential": credential.id,
         "ends": credential.expires_at and credential.expires_at.timestamp(),
+        "password": credential.password,
         "session": holder.session_key,
     }
     try:
@@ -55,7 +56,7 @@ def redeem(ticket: str) -> Holder:
         raise Unauthenticated("The ticket is not valid, or was used.")
     note = orjson.loads(crypto.open_sealed(sealed, name.encode()))
     ends = note["ends"] and datetime.fromtimestamp(note["ends"], UTC)
-    credential = Credential(note["kind"], note["credential"], ends)
+    credential = Credential(note["kind"], note["credential"], ends, note["password"])
     return Holder(note["tenant"], note["user"], credential, note["session"])
 
 

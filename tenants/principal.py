@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
@@ -16,11 +16,15 @@ CredentialKind = Literal["session", "jwt", "api_key", "s3_key", "system"]
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """`id` names the credential without revealing it: a key's prefix, a token's jti. Tokens end by themselves."""
+    """`id` names the credential without revealing it: a key's prefix, a token's jti.
+
+    Tokens end by themselves, and with the password they were had for, whose digest `password` is.
+    """
 
     kind: CredentialKind
     id: str = ""
     expires_at: datetime | None = None
+    password: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)

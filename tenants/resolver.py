@@ -9,8 +9,11 @@ from datetime import UTC, datetime
 
 from django.conf import settings
 from django.http import HttpRequest
+from django.utils.crypto import constant_time_compare
 from rest_framework_simplejwt.exceptions import TokenError
+from rest_framework_simplejwt.settings import api_settings
 from rest_framework_simplejwt.tokens import AccessToken
+from rest_framework_simplejwt.utils import get_md5_hash_password
 
 from gateway.db.scope import platform_scope
 from gateway.errors import Forbidden, NotFound, Unauthenticated
@@ -94,13 +97,19 @@ def _from_jwt(text: str, at: Asked) -> Principal:
         token = AccessToken(text)  # type: ignore[arg-type]
         subject, jti = str(token["sub"]), str(token["jti"])
         expires_at = datetime.fromtimestamp(token["exp"], UTC)
+        password = str(token[api_settings.REVOKE_TOKEN_CLAIM])
     except (TokenError, KeyError):
         raise Unauthenticated(_REFUSED) from None
     with platform_scope("a token names an account, not yet a tenant"):
         user = User.objects.filter(public_id=subject, is_active=True).first()
-    if user is None:
+    if user is None or not is_password_of(user, password):
         raise Unauthenticated(_REFUSED)
-    return _in_tenant(user, at, Credential("jwt", jti, expires_at))
+    return _in_tenant(user, at, Credential("jwt", jti, expires_at, password))
+
+
+def is_password_of(user: User, digest: str) -> bool:
+    """Whether a token's claim is about the account's present password."""
+    return constant_time_compare(digest, get_md5_hash_password(user.password))
 
 
 def renewed(user_id: int, tenant_id: int, credential: Credential, ip: str | None) -> Principal:
@@ -117,6 +126,8 @@ def renewed(user_id: int, tenant_id: int, credential: Credential, ip: str | None
         user = User.objects.filter(pk=user_id, is_active=True).first()
         slug = Tenant.objects.values_list("slug", flat=True).get(pk=tenant_id)
     if user is None or (credential.expires_at is not None and credential.expires_at <= datetime.now(UTC)):
+        raise Unauthenticated(_REFUSED)
+    if credential.kind == "jwt" and not is_password_of(user, credential.password):
         raise Unauthenticated(_REFUSED)
     return _in_tenant(user, Asked(slug, "", ip), credential)
 

@@ -94,6 +94,47 @@ class TenantPolicy(Operation):
         return f"Row-level security on {self.model}"
 
 
+class WideOnly(Operation):
+    """A table of another package whose rows are nobody's in a tenant's scope: only the wide role sees them."""
+
+    reduces_to_sql = True
+    reversible = True
+    elidable = False
+
+    def __init__(self, table: str) -> None:
+        self.table = table
+
+    def deconstruct(self) -> tuple[str, list[Any], dict[str, Any]]:
+        return (type(self).__name__, [], {"table": self.table})
+
+    def state_forwards(self, app_label: str, state: ProjectState) -> None:
+        pass
+
+    def database_forwards(
+        self, app_label: str, schema_editor: BaseDatabaseSchemaEditor, from_state: Any, to_state: Any
+    ) -> None:
+        name, wide = schema_editor.quote_name(self.table), schema_editor.quote_name(f"{login_role()}_wide")
+        for statement in (
+            f"ALTER TABLE {name} ENABLE ROW LEVEL SECURITY",
+            f"ALTER TABLE {name} FORCE ROW LEVEL SECURITY",
+            f"CREATE POLICY wide ON {name} TO {wide} USING (true) WITH CHECK (true)",
+            f"CREATE POLICY owner ON {name} TO CURRENT_USER USING (true) WITH CHECK (true)",
+        ):
+            schema_editor.execute(statement)
+
+    def database_backwards(
+        self, app_label: str, schema_editor: BaseDatabaseSchemaEditor, from_state: Any, to_state: Any
+    ) -> None:
+        name = schema_editor.quote_name(self.table)
+        for policy in ("wide", "owner"):
+            schema_editor.execute(f"DROP POLICY {policy} ON {name}")
+        schema_editor.execute(f"ALTER TABLE {name} NO FORCE ROW LEVEL SECURITY")
+        schema_editor.execute(f"ALTER TABLE {name} DISABLE ROW LEVEL SECURITY")
+
+    def describe(self) -> str:
+        return f"Row-level security on {self.table}: no tenant's"
+
+
 class SameTenant(Operation):
     """A foreign key of (tenant, `field`), so that a row cannot refer to another tenant's row.
 

@@ -16,7 +16,7 @@ from . import audit
 
 
 def set_password(user: User, text: str, *, actor: Principal) -> None:
-    """Platform staff give an account another password; its sessions end with the old one.
+    """Platform staff give an account another password; its sessions and tokens end with the old one.
 
     Raises Forbidden, Invalid by the password rules.
     """

@@ -44,6 +44,8 @@ def refresh(text: str) -> dict[str, Any]:
         try:
             token = RefreshToken(text)  # type: ignore[arg-type]
             user = User.objects.select_for_update().get(public_id=token["sub"], is_active=True)
+            if not resolver.is_password_of(user, str(token[api_settings.REVOKE_TOKEN_CLAIM])):
+                raise TokenError("had for another password")
             token.check_blacklist()  # again, now that a second caller with the same token waits for the row
             token.blacklist()
         except (TokenError, KeyError, User.DoesNotExist):

@@ -25,8 +25,8 @@ def create_user(
 ) -> Membership:  # fmt: skip
     """A new person as a member of `tenant`. `actor` is None at first start only.
 
-    Raises Forbidden (also for a role that holds more than the actor does), Invalid (fields, password rules, unknown role), Conflict where the username is taken anywhere,
-    QuotaExceeded.
+    Raises Forbidden (also for a role that holds more than the actor does), Invalid (fields, password rules, unknown
+    role), Conflict where the username is taken anywhere, QuotaExceeded.
     """
     if actor is not None:
         actor.require("user.write")

@@ -7,6 +7,7 @@ import threading
 import pytest
 from django.db import DatabaseError, connection, transaction
 from django.db.utils import ProgrammingError
+from rest_framework.test import APIClient
 
 from gateway.checks import policies_declared, policies_in_force, tenant_models
 from gateway.db.scope import no_scope, platform_scope, tenant_scope
@@ -118,3 +119,36 @@ def test_a_domain_says_nothing_of_other_tenants_users() -> None:
 def test_every_tenant_table_is_protected() -> None:
     assert policies_declared(None) == []
     assert policies_in_force(None) == []
+
+
+@pytest.mark.parametrize(
+    "table", ["django_session", "token_blacklist_outstandingtoken", "token_blacklist_blacklistedtoken"]
+)
+def test_a_tenants_scope_shows_no_session_and_no_token(table: str) -> None:
+    who = factories.member(factories.tenant())
+    assert APIClient().login(username=who.label, password=factories.PASSWORD)
+    login = {"username": who.label, "password": factories.PASSWORD}
+    pair = APIClient().post("/api/v1/auth/login", login, format="json").json()["data"]
+    assert APIClient().post("/api/v1/auth/logout", pair, format="json").status_code == 204
+    with platform_scope("test"):
+        assert raw(f"SELECT 1 FROM {table}")
+    with tenant_scope(who.tenant.pk):
+        assert not raw(f"SELECT 1 FROM {table}")
+    with no_scope():
+        assert not raw(f"SELECT 1 FROM {table}")
+
+
+def test_every_table_is_guarded_or_known_to_hold_nothing_of_a_tenants() -> None:
+    """A package that brings a table of its own brings it without a policy."""
+    open_tables = raw(
+        "SELECT relname FROM pg_class WHERE relkind IN ('r', 'p', 'v', 'm') AND NOT relrowsecurity"
+        " AND relnamespace = 'public'::regnamespace"
+    )
+    ours = {str(name) for (name,) in open_tables if not str(name).startswith("django_celery_beat_")}
+    assert ours == {
+        "auth_group",
+        "auth_group_permissions",
+        "auth_permission",
+        "django_content_type",
+        "django_migrations",
+    }

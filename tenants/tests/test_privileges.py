@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from rest_framework.test import APIClient
 
 from gateway.db.scope import platform_scope, tenant_scope
 from tenants.models import Membership, Role
+from tenants.services import passwords
 from tests import factories
 from tests.factories import PASSWORD, client
 
@@ -42,3 +44,16 @@ def test_a_role_that_adds_users_does_not_promote_its_holder() -> None:
     assert client(clerk).patch(path, {"role": "admin"}, format="json").status_code == 403
     with platform_scope("test"):
         assert Membership.objects.get(user=clerk.user).role.slug == "clerk"
+
+
+def test_another_password_ends_the_tokens_of_the_old_one() -> None:
+    who = factories.member(factories.tenant())
+    assert who.user is not None
+    login = {"username": who.label, "password": PASSWORD}
+    tokens = APIClient().post(API + "auth/login", login, format="json").json()["data"]
+    bearer = client(None, Authorization=f"Bearer {tokens['access']}")
+    assert bearer.get(API + "auth/me").status_code == 200
+    passwords.set_password(who.user, "Another-1-that-is-long", actor=factories.staff())
+    assert bearer.get(API + "auth/me").status_code == 401
+    refreshed = APIClient().post(API + "auth/refresh", {"refresh": tokens["refresh"]}, format="json")
+    assert refreshed.status_code == 401
