@@ -185,7 +185,17 @@ class Stack:
         )
         self._run("manage.py", "prepare")
         self._run("-m", "gateway.edge")
-        uvicorn = ["-m", "uvicorn", "--loop", "uvloop", "--no-access-log", "--log-level", "warning"]
+        uvicorn = [
+            "-m",
+            "uvicorn",
+            "--timeout-keep-alive",
+            "120",
+            "--loop",
+            "uvloop",
+            "--no-access-log",
+            "--log-level",
+            "warning",
+        ]
         granian = ["-m", "granian", "--interface", "wsgi", "--workers", "1", "--blocking-threads", "4"]
         self._start_python("decision", *uvicorn, "--ws", "none", "gateway.decision.app:app", "--uds")
         self._start_python("live", *uvicorn, "--ws", "websockets-sansio", "gateway.asgi:application", "--uds")
