@@ -129,4 +129,4 @@ def test_the_theme_is_kept(page: Page, account: Account) -> None:
         page.get_by_role("button", name="Menu").click()
     page.get_by_role("button", name="Theme: light").click()
     expect(page.get_by_role("button", name="Theme: dark")).to_be_visible()
-    assert background() == dark
+    expect(page.locator("html")).to_have_css("background-color", dark)
