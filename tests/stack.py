@@ -265,7 +265,7 @@ class Stack:
     def _as_owner(self, *statements: str) -> None:
         with psycopg.connect(os.environ["DATABASE_OWNER_URL"], autocommit=True) as conn:
             for statement in statements:
-                conn.execute(statement)  # type: ignore[call-overload]
+                conn.execute(statement)
 
 
 def listens(address: str | tuple[str, int]) -> bool:

@@ -126,6 +126,17 @@ def _site(settings: EdgeSettings) -> list[Json]:
                     "group": "rid",
                 },
                 {"handle": [_request_headers({REQUEST_ID: "{http.request.uuid}"})], "group": "rid"},
+                {
+                    # Go answers an empty body without `100 Continue`, and botocore then takes this answer's
+                    # status for the next one's on the same connection, and waits for a body that never comes.
+                    "match": [{"header": {"Expect": ["*"], "Content-Length": ["0"]}}],
+                    "handle": [
+                        {
+                            "handler": "headers",
+                            "response": {"set": {"Connection": ["close"]}, "deferred": True},
+                        }
+                    ],
+                },
             ],
         },
         _request_headers({"X-Real-Ip": "{http.vars.client_ip}"}),
