@@ -152,10 +152,11 @@ CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_TIME_LIMIT = 3600
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
-CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
+CELERY_BEAT_SCHEDULER = "gateway.schedule:Schedule"
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "health": {"task": "gateway.tasks.beat_health", "schedule": 15.0, "options": {"expires": 15}},
+    "renew certificate": {"task": "gateway.tasks.renew_certificate", "schedule": 24 * 3600.0},
     "clear expired": {"task": "gateway.tasks.clear_expired", "schedule": 24 * 3600.0},
     "settle unanswered writes": {
         "task": "storage.tasks.sweep_intents",
@@ -269,7 +270,7 @@ STATIC_ROOT = BASE_DIR / "staticfiles"
 WHITENOISE_USE_FINDERS = not STATIC_ROOT.is_dir()
 warnings.filterwarnings("ignore", "No directory at", UserWarning, "django.core.handlers.base")
 WHITENOISE_AUTOREFRESH = False
-WHITENOISE_MAX_AGE = 3600
+WHITENOISE_MAX_AGE = 60  # names carry no fingerprint: an upgrade reaches browsers within this many seconds
 
 # Streams (docs/realtime.md): connections a process takes, in all and of one tenant; connects per minute and user;
 # what a reader may leave waiting, and how long one send to it may block, before it is cut off.
