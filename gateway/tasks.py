@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from celery import shared_task
+from django.conf import settings
 from django.core.management import call_command
 
 from gateway import health
 from gateway.db.scope import platform_scope
+from gateway.edge import instance
 
 
 @shared_task
 def beat_health() -> None:
     health.beat()
+
+
+@shared_task
+def renew_certificate() -> None:
+    instance.renew_certificate(settings)
 
 
 @shared_task

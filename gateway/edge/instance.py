@@ -33,7 +33,7 @@ def edge_settings(settings: Any, certificate: Path, private_key: Path) -> EdgeSe
     """What `gateway.edge.caddy.build` needs, from Django's settings."""
     plain = (
         (f"unix/{front_socket(settings)}|0600",)
-        if settings.EDGE_FRONT
+        if settings.EDGE_FRONT or front_socket(settings).is_socket()  # a front that runs keeps the port
         else addresses(settings, settings.HTTP_PORT)
     )
     return EdgeSettings(
@@ -79,6 +79,23 @@ def write(settings: Any, path: Path | None = None) -> Path:
     draft.chmod(0o600)
     draft.replace(path)
     return path
+
+
+def renew_certificate(settings: Any) -> bool:
+    """Make the instance's certificate anew when it is about to expire, and have Caddy use it; whether it was.
+
+    Does nothing where the certificate is somebody else's or Caddy runs elsewhere. Raises EdgeUnreachable; asked again,
+    it loads a certificate that Caddy has not got yet.
+    """
+    configuration, admin = settings.HOME / CONFIGURATION, settings.HOME / "run" / "caddy-admin.sock"
+    if settings.EDGE_TLS_CERTIFICATE or not (configuration.exists() and admin.is_socket()):
+        return False
+    made = ca.ensure(settings.HOME, certificate_names(settings))
+    if made.certificate.stat().st_mtime <= configuration.stat().st_mtime:
+        return False
+    load(admin, configuration.read_text(encoding="utf-8"))
+    configuration.touch()
+    return True
 
 
 def load(admin_socket: Path, configuration: str) -> None:

@@ -1,7 +1,11 @@
 """The configuration of an instance, from Django's settings."""
 
+import contextlib
 import json
+import os
+import socket
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +13,7 @@ import pytest
 from django.core.management import call_command
 from django.core.management.base import CommandError
 
-from gateway.edge import instance
+from gateway.edge import ca, instance
 
 from .harness import CADDY
 
@@ -59,6 +63,46 @@ def test_a_certificate_of_ones_own(home: Path, settings: Any) -> None:
 def test_a_reload_without_caddy_says_so(home: Path) -> None:
     with pytest.raises(CommandError, match="Caddy does not answer"):
         call_command("edge_config", "--reload")
+
+
+@pytest.fixture
+def loaded(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """What a running Caddy was told to take; its admin socket and the front's are there."""
+    told: list[str] = []
+    monkeypatch.setattr(instance, "load", lambda admin, configuration: told.append(configuration))
+    with contextlib.ExitStack() as sockets:
+        for name in ("caddy-admin.sock", "plain.sock"):
+            listener = sockets.enter_context(socket.socket(socket.AF_UNIX))
+            listener.bind(str(home / "run" / name))
+        yield told
+
+
+def test_a_reload_leaves_the_plain_port_to_the_front_that_runs(home: Path, loaded: list[str]) -> None:
+    call_command("edge_config", "--reload")
+    (configuration,) = map(json.loads, loaded)
+    listens = configuration["apps"]["http"]["servers"]["plain"]["listen"]
+    assert listens == [f"unix/{home}/run/plain.sock|0600"]
+
+
+def test_a_certificate_is_renewed_in_time_and_caddy_told_once(
+    home: Path, loaded: list[str], settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = instance.write(settings)
+    assert not instance.renew_certificate(settings) and not loaded
+    os.utime(path, (1, 1))  # as if written long ago, and the certificate with it
+    os.utime(home / "ca.crt", (1, 1))
+    os.utime(home / "caddy" / "tls" / "edge.crt", (1, 1))
+    old = (home / "caddy" / "tls" / "edge.crt").read_bytes()
+    assert not instance.renew_certificate(settings)
+    monkeypatch.setattr(ca, "RENEW_BEFORE", ca.LEAF_LIFE)
+    assert instance.renew_certificate(settings)
+    monkeypatch.undo()
+    assert (home / "caddy" / "tls" / "edge.crt").read_bytes() != old and len(loaded) == 1
+
+
+def test_where_caddy_is_elsewhere_nothing_is_made(home: Path, settings: Any) -> None:
+    assert not instance.renew_certificate(settings)
+    assert not (home / "ca.crt").exists()
 
 
 def test_an_address_this_machine_lacks_is_left_out(home: Path, settings: Any) -> None:
