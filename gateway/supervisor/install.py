@@ -21,6 +21,7 @@ from gateway.supervisor.home import explain
 
 STAMP = "gatehouse.json"
 INCLUDES = {"base": ("base",), "test": ("base", "test"), "lint": ("base", "test", "lint")}
+SYSTEM_AUTHORITIES = Path("/etc/ssl/certs/ca-certificates.crt")
 LOCKED = ["--require-hashes", "--only-binary", ":all:"]
 SAID_LINES = 15
 
@@ -121,6 +122,8 @@ class Environment:
         home = Path(os.environ.get("HOME") or "/nonexistent")
         if not os.access(home, os.W_OK):
             command.append("--no-cache")
+        if SYSTEM_AUTHORITIES.exists():  # a company's own among them, which uv's built-in list lacks
+            command.append("--system-certs")
         self._run([*command, *LOCKED, "--requirement", str(lock)], lock.name)
 
     def _run(self, command: list[str], what: str) -> None:
