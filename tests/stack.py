@@ -197,7 +197,8 @@ class Stack:
             "warning",
         ]
         granian = ["-m", "granian", "--interface", "wsgi", "--workers", "1", "--blocking-threads", "4"]
-        self._start_python("decision", *uvicorn, "--ws", "none", "gateway.decision.app:app", "--uds")
+        decision = ["--http", "gateway.decision.protocol:EdgeProtocol", "gateway.decision.app:app"]
+        self._start_python("decision", *uvicorn, "--ws", "none", "--no-proxy-headers", *decision, "--uds")
         self._start_python("live", *uvicorn, "--ws", "websockets-sansio", "gateway.asgi:application", "--uds")
         self._start_python("web", *granian, "--log-level", "warning", "gateway.wsgi:application", "--uds")
         command = (BIN / "caddy", "run", "--config", self.home / "run" / "caddy.json")

@@ -7,9 +7,12 @@ GET /healthz: 200 when every snapshot part is loaded, else 503.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
 from contextlib import AbstractAsyncContextManager
+from functools import partial
 from typing import Any
+
+import asyncpg
 
 from gateway import logs
 from gateway.decision import answers, wire
@@ -25,6 +28,15 @@ Scope = MutableMapping[str, Any]
 OpenContext = Callable[[], AbstractAsyncContextManager[DecisionContext]]
 
 BODY_STALL_SECONDS = 60.0
+
+# Not a defect: it is busy, restarting, or the connection broke in the middle. The client may try again.
+_DATABASE_AWAY = (
+    DatabaseBusy,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.OperatorInterventionError,
+    ConnectionError,
+)
 _HANDLE = "/handle/"
 
 
@@ -36,11 +48,16 @@ class DecisionApp:
         self._open_context = open_context
         self._signer = signer
         self._ctx: DecisionContext | None = None
-        self._questions: dict[str, Callable[[RawHeaders, DecisionContext], Awaitable[Rendered]]] = {
-            "/decide": self._decide,
-            "/commit": self._commit,
-            "/failed": self._failed,
+        self._questions: dict[str, Question] = {
+            "/decide": partial(self._ask, self._decide),
+            "/commit": partial(self._ask, self._commit),
+            "/failed": partial(self._ask, self._failed),
         }
+        self._by_url = {path.encode(): question for path, question in self._questions.items()}
+
+    def question(self, url: bytes) -> "Question | None":
+        """What answers the edge's question at this URL, given the headers; None where it is no question."""
+        return self._by_url.get(url)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -51,17 +68,23 @@ class DecisionApp:
         path: str = scope["path"]
         question = self._questions.get(path)
         ctx = self._ctx
-        if path == "/healthz":
+        if question is not None:
+            await _reply(send, await question(scope["headers"]))
+        elif path == "/healthz":
             ready = ctx is not None and ctx.snapshot.ready
             await _reply(send, (200 if ready else 503, [(b"content-length", b"0")], b""))
         elif ctx is None or not ctx.snapshot.ready:
             await _reply(send, _NOT_READY)
-        elif question is not None:
-            await _reply(send, await question(scope["headers"], ctx))
         elif path.startswith(_HANDLE):
             await self._handle(path[len(_HANDLE) :], scope["headers"], ctx, receive, send)
         else:
             await _reply(send, (404, [(b"content-length", b"0")], b""))
+
+    async def _ask(
+        self, answer: Callable[[RawHeaders, DecisionContext], Awaitable["Rendered"]], raw: RawHeaders
+    ) -> "Rendered":
+        ctx = self._ctx
+        return _NOT_READY if ctx is None or not ctx.snapshot.ready else await answer(raw, ctx)
 
     async def _decide(self, raw: RawHeaders, ctx: DecisionContext) -> "Rendered":
         head = wire.read_head(raw)
@@ -72,7 +95,7 @@ class DecisionApp:
         try:
             decision: Decision = await decider.decide(head, ctx)
             return wire.render(decision, decider.name, self._signer)
-        except DatabaseBusy as error:
+        except _DATABASE_AWAY as error:
             logger.warning("%s cannot decide: %s", decider.name, error)
             return await self._say_failed(decider, head, Failure(503), ctx)
         except Exception:
@@ -89,7 +112,7 @@ class DecisionApp:
         try:
             return wire.render_answer(await decider.commit(head, token, wire.read_backend(raw), ctx))
         except Exception as error:
-            status = 503 if isinstance(error, DatabaseBusy) else 500
+            status = 503 if isinstance(error, _DATABASE_AWAY) else 500
             logger.exception("%s failed to commit %s %s", decider.name, head.method, head.raw_path)
             return await self._say_failed(decider, head, Failure(status, commit=token), ctx)
 
@@ -118,7 +141,7 @@ class DecisionApp:
         try:
             await decider.handle(head, exchange.receive, exchange.send, ctx)
         except Exception as error:
-            status = 503 if isinstance(error, DatabaseBusy) else 500
+            status = 503 if isinstance(error, _DATABASE_AWAY) else 500
             logger.exception("%s failed to handle %s %s", name, head.method, head.raw_path)
             if exchange.started:
                 raise  # the server breaks the connection off, so the client sees that the answer is cut
@@ -181,6 +204,7 @@ def _is_chunked(raw: RawHeaders) -> bool:
 
 
 Rendered = tuple[int, RawHeaders, bytes]
+Question = Callable[[RawHeaders], Coroutine[Any, Any, Rendered]]
 
 _NOT_READY: Rendered = wire.render_answer(
     Answer(

@@ -75,7 +75,8 @@ def _live(place: Place) -> Program:
 
 def _decision(place: Place) -> Program:
     """What the edge asks for every request."""
-    return _uvicorn(place, "decision", "gateway.decision.app:app", "--ws", "none", "--http", "httptools")
+    protocol = ("--http", "gateway.decision.protocol:EdgeProtocol", "--no-proxy-headers")
+    return _uvicorn(place, "decision", "gateway.decision.app:app", "--ws", "none", *protocol)
 
 
 def _uvicorn(place: Place, name: str, application: str, *options: str) -> Program:
@@ -149,6 +150,7 @@ def _front(place: Place) -> Program:
         lambda: True,  # /health answers through it
         {**place.environment, **FRONT},
         needs=("caddy",),
+        early=True,
         patience=2.5,
     )
 

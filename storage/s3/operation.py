@@ -4,6 +4,7 @@ Nothing is decoded before it is split: the path is the one on the wire, so `//`,
 mean what the client wrote.
 """
 
+import re
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Final, NamedTuple
@@ -13,6 +14,8 @@ from storage.s3.errors import S3Error
 
 PREFIX: Final = "/s3"
 MAX_KEY_BYTES: Final = 1024
+
+_PLAIN: Final = re.compile(r"[!-$&-*,-~]*\Z")  # neither escaped nor a space written as +
 
 
 class Operation(StrEnum):
@@ -171,13 +174,13 @@ def parse_query(raw_query: str) -> dict[str, str]:
     found: dict[str, str] = {}
     for field in raw_query.split("&") if raw_query else ():
         name, _, value = field.partition("=")
-        try:
-            found.setdefault(
-                unquote_to_bytes(name).decode(),
-                unquote_to_bytes(value.replace("+", " ").encode("latin-1")).decode() if value else "",
-            )
-        except UnicodeError:
-            raise S3Error("InvalidURI") from None
+        if not _PLAIN.match(field):
+            try:
+                name = unquote_to_bytes(name).decode()
+                value = unquote_to_bytes(value.replace("+", " ").encode("latin-1")).decode()
+            except UnicodeError:
+                raise S3Error("InvalidURI") from None
+        found.setdefault(name, value)
     return found
 
 

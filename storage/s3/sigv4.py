@@ -36,6 +36,7 @@ _HEX_DIGEST: Final = re.compile(r"[0-9a-f]{64}\Z")
 _TIMESTAMP: Final = re.compile(r"(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z\Z", re.ASCII)
 _SIGNED_NAME: Final = re.compile(r"[a-z0-9!#$%&'*+.^_`|~-]+\Z")
 _PLAIN_QUERY: Final = re.compile(r"[A-Za-z0-9._~=&-]*\Z")
+_PLAIN_VALUE: Final = re.compile(r"[A-Za-z0-9._~-]*\Z")
 _HEADER_CLAIM: Final = frozenset({"Credential", "SignedHeaders", "Signature"})
 QUERY_CLAIM: Final = frozenset(
     {
@@ -164,8 +165,11 @@ def canonical_query(raw_query: str, *, without_signature: bool = False) -> str:
 
 
 def _reencode(text: str) -> str:
-    if _PLAIN_QUERY.match(text) and "=" not in text:
-        return text
+    return text if _PLAIN_VALUE.match(text) else _reencoded(text)
+
+
+@lru_cache(maxsize=1024)  # credentials and lists of signed headers come again and again
+def _reencoded(text: str) -> str:
     return quote(unquote_to_bytes(text.replace("+", " ").encode("latin-1", "replace")), safe=_UNRESERVED)
 
 
@@ -204,7 +208,7 @@ def _from_query(headers: Mapping[str, str], raw_query: str, now: datetime) -> Cl
             continue
         if name in fields:
             raise S3Error(code, f"Query-string authentication allows {name} only once")
-        fields[name] = unquote_to_bytes(value).decode("utf-8", "replace")
+        fields[name] = unquote_to_bytes(value).decode("utf-8", "replace") if "%" in value else value
     if fields.get("X-Amz-Algorithm") != ALGORITHM:
         raise S3Error(code, f"X-Amz-Algorithm only supports {ALGORITHM}")
     missing = QUERY_CLAIM - fields.keys()
