@@ -68,7 +68,7 @@ def look() -> Health:
             ask()
             found[name] = "ok"
         except (DatabaseError, RedisError, OSError) as e:
-            log.warning("%s is failing: %s", name, e)
+            log.log(logging.WARNING if name in _NEEDED else logging.DEBUG, "%s is failing: %s", name, e)
             found[name] = "failing"
     return Health(found)
 
