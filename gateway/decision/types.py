@@ -198,7 +198,8 @@ class Forward:
     uploaded. At most RESPONSE_HEADER_SLOTS; no value may be empty."""
     patience: Patience = "standard"
     mask_errors: bool = False
-    """The upstream's 4xx and 5xx answers are thrown away and `Decider.failed` answers instead."""
+    """The upstream's redirects and its 4xx and 5xx answers are thrown away and `Decider.failed` answers instead; of
+    the others, headers that speak for the whole site (Set-Cookie, Access-Control-*) do not pass."""
     commit: Mapping[str, Any] | None = None
     """A JSON object. When set, the upstream's answer (whatever its status) is thrown away and
     `Decider.commit` gets this, and its Answer goes to the client. The client may hang up before:

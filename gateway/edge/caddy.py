@@ -47,6 +47,15 @@ _PROXY_LOGGER = "http.handlers.reverse_proxy"
 _SECOND = 1_000_000_000
 
 
+_SITE_WIDE = (
+    *("Set-Cookie", "Clear-Site-Data", "Strict-Transport-Security", "Alt-Svc", "Location", "Refresh", "Link"),
+    *("Access-Control-*", "Service-Worker-Allowed", "Nel", "Report-To", "Reporting-Endpoints"),
+)
+"""What an answer says about the whole site that it comes from. A masked upstream is a tenant's, the site ours."""
+
+_REDIRECTS = (301, 302, 303, 307, 308)
+
+
 def build(settings: EdgeSettings) -> Json:
     """The configuration as Caddy's admin API and `caddy run --config` take it."""
     return {
@@ -340,10 +349,11 @@ def _upstream(settings: EdgeSettings, tls: bool, patience: Patience, purpose: Pu
             }
         ]
     elif purpose == "masked":
+        proxy["headers"]["response"]["delete"] += _SITE_WIDE
         status = {wire.STATUS: "{http.reverse_proxy.status_code}", wire.MASKED: "1", **_decided()}
         proxy["handle_response"] = [
             {
-                "match": {"status_code": [4, 5]},
+                "match": {"status_code": [*_REDIRECTS, 4, 5]},
                 "routes": [{"handle": [_ask(settings, "/failed", status)]}],
             }
         ]

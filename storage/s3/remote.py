@@ -25,6 +25,8 @@ from storage.store.digests import Digests
 
 # The edge can be told so many headers to remove; beyond that all x-amz-* go and ours are set anew.
 _MAX_REMOVED: Final = 8
+# Between the client and the platform: a backend is whoever's a tenant says it is.
+_PRIVATE: Final = ("cookie", "x-api-key", "x-tenant", "referer")
 _SIGNED_ANEW: Final = frozenset({"x-amz-content-sha256", "x-amz-date"})
 _CHECKSUMS: Final = (
     "x-amz-checksum-",
@@ -360,9 +362,10 @@ def _forward(
     to_set = {
         name: value for name, value in sent.items() if name not in kept or name not in request.head.headers
     }
-    removed = [name for name in present if name not in kept and name not in _SIGNED_ANEW]
+    private = [name for name in _PRIVATE if name in request.headers]
+    removed = [name for name in present if name not in kept and name not in _SIGNED_ANEW] + private
     if len(removed) > _MAX_REMOVED:
-        to_set, removed = sent, ["x-amz-*"]
+        to_set, removed = sent, ["x-amz-*", *private]
     return Forward(
         dial=where.dial,
         uri=where.path + (f"?{query}" if query else ""),

@@ -182,6 +182,26 @@ async def test_masked_errors_are_thrown_away(http: Client, backend: Upstream, de
         assert answer.headers["X-Backend-Secret"]
 
 
+@pytest.mark.parametrize("status", [302, 307])
+async def test_a_masked_redirect_is_thrown_away(
+    http: Client, backend: Upstream, decide: Decide, status: int
+) -> None:
+    wish = decide("forward", dial=backend.dial, uri=f"/status/{status}", mask_errors=True)
+    async with http.get("/x", headers=wish) as answer:
+        assert (answer.status, "Location" in answer.headers) == (status, False)
+        assert (await answer.json())["failed"] == status
+
+
+async def test_a_masked_upstream_does_not_speak_for_the_site(
+    http: Client, backend: Upstream, decide: Decide
+) -> None:
+    for mask, names in ((True, set()), (False, {"Set-Cookie", "Access-Control-Allow-Origin", "Location"})):
+        wish = decide("forward", dial=backend.dial, uri="/status/200", mask_errors=mask)
+        async with http.get("/x", headers=wish) as answer:
+            assert answer.status == 200 and answer.headers["X-Backend-Secret"]
+            assert names == {"Set-Cookie", "Access-Control-Allow-Origin", "Location"} & answer.headers.keys()
+
+
 async def test_memory_stays_flat_while_much_passes(
     edge: Edge, http: Client, backend: Upstream, decide: Decide
 ) -> None:

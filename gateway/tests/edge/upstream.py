@@ -45,6 +45,7 @@ async def _serve(request: web.Request, upstream: Upstream) -> web.StreamResponse
         await asyncio.sleep(60)
     if path.startswith("/status/"):
         headers = {"X-Backend-Secret": "name", "X-Request-ID": "the-backend-has-its-own"}
+        headers |= {"Location": "/away", "Set-Cookie": "a=b", "Access-Control-Allow-Origin": "*"}
         return web.Response(status=int(path.split("/")[2]), text="the backend's own words", headers=headers)
     if path.startswith("/big/"):
         stream = web.StreamResponse(headers={"Content-Length": path.split("/")[2]})
