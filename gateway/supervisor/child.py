@@ -33,6 +33,7 @@ class Program:
     environment: Mapping[str, str] = field(default_factory=dict)
     needs: tuple[str, ...] = ()
     after: tuple[str, ...] = ()
+    early: bool = False  # starts without waiting for these: it holds its callers until they are there
     sockets: tuple[Path, ...] = ()
     once: bool = False  # ready when it has ended well, and not started again
     hush: tuple[str, ...] = ()  # lines with these words are no news to anyone

@@ -144,8 +144,10 @@ class Supervisor:
 
     def _may_start(self, child: Child) -> bool:
         """At first when all it waits for is ready; again at once: it deals with others that restart."""
-        return child.ever_ready or all(
-            self._children[name].ready for name in (*child.program.needs, *child.program.after)
+        return (
+            child.program.early
+            or child.ever_ready
+            or all(self._children[name].ready for name in (*child.program.needs, *child.program.after))
         )
 
     def _start(self, child: Child, now: float) -> None:
