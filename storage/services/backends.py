@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -19,6 +20,9 @@ from storage.models import Backend
 from tenants.principal import Principal
 from tenants.services import audit, snapshot
 
+from . import reach
+
+_REGION = re.compile(r"[A-Za-z0-9-]*")
 CONNECTION_FIELDS = ("endpoint", "region", "access_key", "path_style", "checksum_mode")
 
 
@@ -45,7 +49,7 @@ def create_backend(
     backend = Backend(
         tenant=None if shared else actor.tenant, name=name, kind=kind, is_default=is_default, **connection
     )
-    _check(backend)
+    _check(backend, by_staff=actor.is_staff)
     if secret_key:
         backend.secret_sealed = crypto.seal(secret_key.encode(), backend.secret_aad)
     with (
@@ -81,7 +85,7 @@ def update_backend(
         before = _public(backend)
         for field, value in changes.items():
             setattr(backend, field, value)
-        _check(backend)
+        _check(backend, by_staff=actor.is_staff)
         if secret_key is not None:
             backend.secret_sealed = crypto.seal(secret_key.encode(), backend.secret_aad)
         if backend.is_default:
@@ -209,7 +213,7 @@ def ensure_default_backends() -> None:
             access_key=env.secret("S3_BACKEND_ACCESS_KEY") or env.secret("S3_BACKEND_ACCESS_KEY_ID"),
             path_style=env.flag("S3_BACKEND_PATH_STYLE", True),
         )
-        _check(backend)
+        _check(backend, by_staff=True)
         secret = env.secret("S3_BACKEND_SECRET_KEY") or env.secret("S3_BACKEND_SECRET_ACCESS_KEY")
         backend.secret_sealed = crypto.seal(secret.encode(), backend.secret_aad)
         if env.flag("S3_BACKEND_DEFAULT"):
@@ -228,19 +232,36 @@ def _require_write(backend: Backend, actor: Principal) -> None:
         raise NotFound("No such backend.")
 
 
-def _check(backend: Backend) -> None:
-    """Raises Invalid for values that cannot be meant."""
+def _check(backend: Backend, *, by_staff: bool) -> None:
+    """Raises Invalid for values that cannot be meant, and for this machine's addresses but by platform staff."""
     validated(backend, exclude=("tenant",))
     if backend.kind == "local":
         return
-    parts = urlsplit(backend.endpoint)
-    if backend.endpoint and (parts.scheme not in ("http", "https") or parts.path.strip("/") or parts.query):
+    if not _REGION.fullmatch(backend.region):  # it becomes a part of AWS' host names
+        raise Invalid("That is not the name of a region.", errors={"region": ["Not a region."]})
+    host = _host_of(backend.endpoint) if backend.endpoint else ""
+    if host is None:
         raise Invalid(
             "The endpoint must be of the form https://host[:port].", errors={"endpoint": ["Not an address."]}
+        )
+    if host and not by_staff and reach.is_ours(host):
+        raise Invalid(
+            "Only platform staff name an address of this machine.", errors={"endpoint": ["Not within reach."]}
         )
     if not backend.endpoint and not backend.region:
         raise Invalid("Give an endpoint, or a region of AWS.", errors={"endpoint": ["Missing."]})
     backend.endpoint = backend.endpoint.rstrip("/")
+
+
+def _host_of(endpoint: str) -> str | None:
+    """The host of `http[s]://host[:port]`; None for anything else."""
+    try:
+        parts = urlsplit(endpoint)
+        plain = f"{parts.scheme}://{parts.netloc}" == endpoint.rstrip("/") and "@" not in parts.netloc
+        well = parts.scheme in ("http", "https") and plain and parts.port != 0
+    except ValueError:  # a port out of range, half an IPv6 address
+        return None
+    return parts.hostname if well else None
 
 
 def _same_owner(backend: Backend) -> Any:
