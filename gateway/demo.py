@@ -109,7 +109,8 @@ class Aws:
     """The AWS CLI with one access key, untouched by the user's own configuration."""
 
     def __init__(self, key: dict[str, Any]) -> None:
-        program = shutil.which("aws")
+        here = Path(sys.executable).parent  # of the environment, where `make demo` put it
+        program = shutil.which("aws", path=f"{here}{os.pathsep}{os.environ.get('PATH', os.defpath)}")
         if program is None:
             raise Different("the AWS CLI is missing: `make demo` installs it")
         self._command = [program, "--endpoint-url", f"http://{HOST}:{PORT}/s3", "--no-cli-pager"]
