@@ -39,6 +39,8 @@ _PATIENCE_SECONDS = 10.0
 """How long a client waits while Caddy restarts."""
 _GRACE_SECONDS = 2.0
 _LINGER_SECONDS = 1.0
+_STALL_SECONDS = 90.0
+"""How long a client may take nothing of an answer: longer than Caddy allows, whose end is not seen meanwhile."""
 
 
 def proxy_line(client: socket.socket) -> bytes:
@@ -62,6 +64,7 @@ class _Relay:
         self._discarding = False  # Caddy takes no more of the client's bytes, but may still have an answer
         self._casing: AnswerCasing | None = None
         self._seen_first = False
+        self._stalled: asyncio.TimerHandle | None = None
 
     def connect(self, waited: float = 0.0) -> None:
         """Reach Caddy, again while it restarts."""
@@ -79,6 +82,7 @@ class _Relay:
         self._flush(self._caddy, self._client)
 
     def close(self) -> None:
+        self._moving()
         for side in (self._client, self._caddy):
             if side.fileno() >= 0:
                 self._loop.remove_reader(side)
@@ -132,6 +136,7 @@ class _Relay:
         sent = self._try(target, data)
         if sent < len(data):
             self._held[target] = bytes(data[sent:])
+            self._waiting(target)
             self._loop.remove_reader(source)
             self._loop.add_writer(target, self._flush, target, source)
 
@@ -149,9 +154,13 @@ class _Relay:
 
     def _flush(self, target: socket.socket, source: socket.socket) -> None:
         """Send what is held; then read the other side again, or pass on its end."""
-        self._held[target] = self._held[target][self._try(target, self._held[target]) :]
+        taken = self._try(target, self._held[target])
         if target.fileno() < 0:
             return
+        self._held[target] = self._held[target][taken:]
+        if taken and target is self._client:
+            self._moving()
+            self._waiting(target)
         if self._held[target]:
             self._loop.add_writer(target, self._flush, target, source)
             return
@@ -161,6 +170,16 @@ class _Relay:
         else:
             reader = self._from_client if source is self._client else self._from_caddy
             self._loop.add_reader(source, reader)
+
+    def _waiting(self, target: socket.socket) -> None:
+        """What is held for a client is not held for ever."""
+        if self._held[target] and target is self._client and self._stalled is None:
+            self._stalled = self._loop.call_later(_STALL_SECONDS, self.close)
+
+    def _moving(self) -> None:
+        if self._stalled is not None:
+            self._stalled.cancel()
+            self._stalled = None
 
     def _end(self, target: socket.socket) -> None:
         """The other side sends no more: tell this one; with both ended, nothing is left to do.

@@ -151,6 +151,45 @@ async def test_connections_end_without_a_trace(behind: Behind, front: tuple[Fron
     assert not front[0].relays
 
 
+@pytest.fixture
+async def ended(behind: Behind, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Behind the front, an answer and then the end, as Caddy ends what does not move."""
+    monkeypatch.setattr("gateway.edge.front._STALL_SECONDS", 0.5)
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        writer.write(BIG)
+        writer.write_eof()
+        await writer.drain()
+
+    await behind.start(answer)
+
+
+async def test_a_client_that_takes_nothing_of_an_answer_is_let_go(
+    ended: None, front: tuple[Front, int]
+) -> None:
+    client = socket.create_connection(("127.0.0.1", front[1]))
+    client.send(b"x")
+    await asyncio.sleep(0.2)
+    assert front[0].relays
+    await asyncio.sleep(0.8)
+    assert not front[0].relays
+    client.close()
+
+
+async def test_a_client_that_takes_an_answer_slowly_gets_all_of_it(
+    ended: None, front: tuple[Front, int]
+) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", front[1], limit=64 << 10)
+    writer.write(b"x")
+    taken = 0
+    while taken < len(BIG):
+        taken += len(await reader.readexactly(1 << 20))
+        await asyncio.sleep(0.2)
+    assert await reader.read() == b""
+    writer.close()
+
+
 async def test_metadata_comes_back_in_lower_case_for_botocore_alone(
     behind: Behind, front: tuple[Front, int]
 ) -> None:
