@@ -74,6 +74,8 @@ def local(instance: Instance, peers: Peers) -> Iterator[Row]:
     rates = in_turns(lambda: streams.get(instance.port, big), lambda: streams.get(peers.file_server, "/big"))
     yield Row("1 GiB GET, own store", "MiB/s", *_mib(rates), aim=0.9)
 
+    gets: list[str] = []
+    plain: list[str] = []
     puts = [sign("PUT", bucket, str(number)) for number in range(WRITTEN)]
     bare = [f"/{number}" for number in range(WRITTEN)]
     rates = _rates(Load(instance.port, puts, "PUT", BODY), Load(peers.bare_store, bare, "PUT", BODY))

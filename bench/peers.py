@@ -42,7 +42,9 @@ def running(folder: Path) -> Iterator[Peers]:
     kept.mkdir()
     _fill(files)
     ports = [pick(None) for _ in range(6)]
-    peers = Peers(*ports, files, "nginx" if shutil.which("nginx") else "bench/upstream.py (no nginx here)")
+    reads, writes, proxy_reads, proxy_writes, file_server, bare_store = ports
+    upstream = "nginx" if shutil.which("nginx") else "bench/upstream.py (no nginx here)"
+    peers = Peers(reads, writes, proxy_reads, proxy_writes, file_server, bare_store, files, upstream)
     with ExitStack() as stack:
         started = [
             [sys.executable, "-m", "bench.upstream", str(peers.writes)],

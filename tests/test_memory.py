@@ -42,7 +42,7 @@ def provider(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of an S3 server that keeps objects on disk."""
     port = pick(None)
     process = subprocess.Popen(
-        [Path(sys.executable).with_name("rclone"), "serve", "s3", "--addr", f"127.0.0.1:{port}"]
+        [str(Path(sys.executable).with_name("rclone")), "serve", "s3", "--addr", f"127.0.0.1:{port}"]
         + ["--auth-key", "any,secret", "--config", "/dev/null", str(tmp_path_factory.mktemp("remote"))],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
