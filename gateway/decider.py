@@ -39,6 +39,8 @@ class PlatformDecider(Decider):
             return Answer(302, [("Location", "/app/")])
         if path in _EXACT:
             return Answer(302, [("Location", _EXACT[path])])
+        if (head.content_length or 0) > ctx.settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
+            return answers.problem(413, head)
         dial = ctx.settings.LIVE_DIAL if _below(path, LIVE) else ctx.settings.WEB_DIAL
         return Forward(dial, head.raw_target, patience="process")
 

@@ -49,6 +49,10 @@ class QuotaExceeded(DomainError):
     status, title, code = 403, "Quota exceeded", "quota_exceeded"
 
 
+class LengthRequired(DomainError):
+    status, title, code = 411, "Length required", "length_required"
+
+
 class TooLarge(DomainError):
     status, title, code = 413, "Content too large", "too_large"
 

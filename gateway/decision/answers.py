@@ -8,6 +8,7 @@ from gateway.decision.types import Answer, RequestHead
 
 TITLES = {
     404: "Nothing is served at this address.",
+    413: "The body is longer than anything asked for here; objects are stored at /s3/.",
     421: "This server does not serve that host name.",
     429: "Too many requests.",
     500: "The request could not be decided because of an error here.",

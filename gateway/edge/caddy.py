@@ -328,6 +328,7 @@ def _upstream(settings: EdgeSettings, tls: bool, patience: Patience, purpose: Pu
     }
     if patience == "process":
         proxy["load_balancing"] = _redial(settings)
+        proxy["request_buffers"] = settings.process_buffer
     if purpose == "commit":
         names = {f"backend_{name}": _told(_canonical(name)) for name in BACKEND_HEADERS}
         told = {wire.BACKEND + name: _kept(f"backend_{name}") for name in BACKEND_HEADERS}

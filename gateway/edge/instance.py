@@ -50,6 +50,7 @@ def edge_settings(settings: Any, certificate: Path, private_key: Path) -> EdgeSe
         backend_ca_files=_backend_authorities(settings.EDGE_BACKEND_CA_FILES),
         metadata_names=tuple(name.lower() for name in settings.S3_METADATA_NAMES),
         access_log=settings.EDGE_ACCESS_LOG,
+        process_buffer=settings.DATA_UPLOAD_MAX_MEMORY_SIZE,
         log_level="DEBUG" if settings.LOG_LEVEL in ("TRACE", "DEBUG") else "WARN",
     )
 

@@ -54,6 +54,9 @@ class EdgeSettings:
     grace: float = 3600
     """For requests under way when Caddy stops or takes a new configuration; whoever stops it may kill it."""
     max_header_bytes: int = 64 << 10
+    process_buffer: int = 2 << 20
+    """What of a body is waited for before one of our own processes is bothered: their threads are few, and a client
+    that sends a byte a minute shall keep none of them. As long as their longest body (DATA_UPLOAD_MAX_MEMORY_SIZE)."""
 
     @property
     def admin_path(self) -> Path:

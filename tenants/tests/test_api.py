@@ -323,3 +323,5 @@ def test_a_body_beyond_all_measure_is_refused(settings) -> None:
     for path in ("tenants", "auth/login"):
         long = root.post(API + path, big, content_type="application/json")
         assert (long.status_code, long.json()["code"]) == (413, "too_large")
+    whole = root.post(API + "tenants", {}, format="json", HTTP_TRANSFER_ENCODING="chunked")
+    assert (whole.status_code, whole.json()["code"]) == (411, "length_required")

@@ -11,7 +11,9 @@ from gateway.decision.context import DecisionContext
 from gateway.decision.types import Answer, Failure, Forward, RequestHead
 
 DECIDER = PlatformDecider()
-SETTINGS = SimpleNamespace(WEB_DIAL="unix//h/run/web.sock", LIVE_DIAL="unix//h/run/live.sock")
+SETTINGS = SimpleNamespace(
+    WEB_DIAL="unix//h/run/web.sock", LIVE_DIAL="unix//h/run/live.sock", DATA_UPLOAD_MAX_MEMORY_SIZE=100
+)
 
 
 @pytest.fixture
@@ -22,8 +24,9 @@ def ctx() -> DecisionContext:
     )
 
 
-def head(target: str, host: str = "localhost") -> RequestHead:
-    return wire.read_head([(b"host", host.encode()), (b"x-gw-head", f"GET 1.2.3.4 80  {target}".encode())])
+def head(target: str, host: str = "localhost", length: str = "") -> RequestHead:
+    told = f"GET 1.2.3.4 80 {length} {target}"
+    return wire.read_head([(b"host", host.encode()), (b"x-gw-head", told.encode())])
 
 
 @pytest.mark.parametrize(
@@ -58,6 +61,12 @@ def test_other_paths_are_not_claimed(ctx: DecisionContext, target: str) -> None:
 
 def test_other_hosts_are_not_claimed(ctx: DecisionContext) -> None:
     assert not DECIDER.claims(head("/app/", "evil.example"), ctx)
+
+
+async def test_a_long_body_is_refused_before_anybody_reads_it(ctx: DecisionContext) -> None:
+    assert isinstance(await DECIDER.decide(head("/app/", length="100"), ctx), Forward)
+    refused = await DECIDER.decide(head("/app/", length="101"), ctx)
+    assert isinstance(refused, Answer) and refused.status == 413
 
 
 async def test_the_root_leads_to_the_pages(ctx: DecisionContext) -> None:

@@ -6,7 +6,7 @@ import time
 import aiohttp
 import pytest
 
-from .conftest import Client, Decide
+from .conftest import Client, Decide, lines, raw
 from .harness import Edge, free_port, rss
 from .upstream import Upstream
 
@@ -200,6 +200,22 @@ async def test_a_masked_upstream_does_not_speak_for_the_site(
         async with http.get("/x", headers=wish) as answer:
             assert answer.status == 200 and answer.headers["X-Backend-Secret"]
             assert names == {"Set-Cookie", "Access-Control-Allow-Origin", "Location"} & answer.headers.keys()
+
+
+@pytest.mark.parametrize(("patience", "waits"), [("process", True), ("standard", False)])
+async def test_a_process_of_ours_is_not_bothered_before_the_body_is_there(
+    edge: Edge, backend: Upstream, decide: Decide, patience: str, waits: bool
+) -> None:
+    wish = decide("forward", dial=backend.dial, uri="/x", patience=patience)
+    async with raw(edge) as (reader, writer):
+        writer.write(
+            f"POST /x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n{lines(wish)}\r\nhel".encode()
+        )
+        await asyncio.sleep(0.5)
+        assert (not backend.seen) is waits
+        writer.write(b"lo")
+        assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200")
+    assert dict(backend.seen[0]["headers"])["content-length"] == "5"
 
 
 async def test_memory_stays_flat_while_much_passes(
