@@ -7,7 +7,9 @@ from collections.abc import Callable
 from django.http import HttpRequest, HttpResponse
 
 from gateway.db.scope import enter_tenant, no_scope, platform_scope
+from gateway.errors import DomainError
 from gateway.logs import accept_request_id, request_id
+from gateway.ui import refusal
 from tenants import resolver
 
 Handler = Callable[[HttpRequest], HttpResponse]
@@ -73,7 +75,10 @@ def session_scope(get_response: Handler) -> Handler:
     def middleware(request: HttpRequest) -> HttpResponse:
         if request.path.startswith(("/api/", "/static/")):
             return get_response(request)
-        principal = resolver.from_session(request)
+        try:
+            principal = resolver.from_session(request)
+        except DomainError as error:  # a tenant that the request names and is not the person's
+            return refusal(request, error)
         request.principal = principal  # type: ignore[attr-defined]
         if principal is None:
             return get_response(request)

@@ -51,7 +51,10 @@ def client_ip(request: HttpRequest) -> str | None:
 
 
 def from_session(request: HttpRequest) -> Principal | None:
-    """The signed-in user, acting in the tenant that the session chose; None when signed out or without a tenant."""
+    """The signed-in user, acting in the tenant that the session chose, else (it may be suspended) in another of theirs.
+
+    None when signed out or without a tenant. Raises NotFound for a tenant that the request names and is not theirs.
+    """
     user = request.user
     if not isinstance(user, User) or not user.is_active:
         return None
@@ -63,6 +66,10 @@ def from_session(request: HttpRequest) -> Principal | None:
     except NotFound:
         if at.slug:
             raise
+    except Forbidden:
+        if at.slug:
+            return None
+    try:
         return _in_tenant(user, Asked(None, "", at.ip), credential)
     except Forbidden:
         return None

@@ -9,9 +9,10 @@ from django.core.cache import cache
 from django.db import OperationalError
 from django.test import Client, override_settings
 
+from gateway.db.scope import platform_scope
 from storage.services import backends
-from tenants.models import Tenant
-from tenants.services.tenants import update_tenant
+from tenants.models import Membership, Role, Tenant
+from tenants.services import tenants
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -84,7 +85,7 @@ def test_sign_out_is_a_post(client: Client) -> None:
 
 def test_a_member_of_a_suspended_tenant_is_told(client: Client) -> None:
     who = factories.member(factories.tenant(), "member")
-    update_tenant(who.tenant, status=Tenant.Status.SUSPENDED, actor=factories.staff())
+    tenants.update_tenant(who.tenant, status=Tenant.Status.SUSPENDED, actor=factories.staff())
     client.force_login(who.user)  # type: ignore[arg-type]
     answer = client.get("/app/")
     assert answer.status_code == 403
@@ -186,3 +187,33 @@ def test_a_place_in_a_log_that_cannot_be_is_the_newest(page: str) -> None:
     client = signed_in()
     for before in ("9" * 5000, "٣", "-1", "x"):
         assert client.get(page, {"before": before}).status_code == 200
+
+
+def test_a_tenant_that_a_page_cannot_act_in_is_no_defect() -> None:
+    client = signed_in()
+    assert client.get("/app/", headers={"X-Tenant": "no-such"}).status_code == 404
+    assert client.get("/app/", headers={"X-Tenant": "No Such"}).status_code == 404
+
+
+def test_a_suspended_tenant_gives_way_to_another_of_the_person() -> None:
+    one, other = factories.tenant(), factories.tenant()
+    who = factories.member(one)
+    with platform_scope("test"):
+        role = Role.objects.get(tenant=other, slug="viewer")
+        Membership.objects.create(tenant=other, user=who.user, role=role)  # type: ignore[misc]
+    client = Client()
+    client.force_login(who.user)  # type: ignore[arg-type]
+    client.post("/app/tenant", {"tenant": one.slug})
+    tenants.update_tenant(one, status="suspended", actor=factories.staff())
+    page = client.get("/app/")
+    assert page.status_code == 200 and other.slug in page.content.decode()
+
+
+def test_somebody_without_a_tenant_at_a_tenants_domain_is_told() -> None:
+    one, other = factories.tenant(), factories.tenant()
+    who = factories.member(one)
+    tenants.add_domain(other, "files.example.org", actor=factories.staff())
+    tenants.update_tenant(one, status="suspended", actor=factories.staff())
+    client = Client()
+    client.force_login(who.user)  # type: ignore[arg-type]
+    assert client.get("/app/", headers={"Host": "files.example.org"}).status_code == 403
