@@ -11,6 +11,7 @@ from rest_framework.parsers import FormParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from gateway.api import ratelimit
 from gateway.api.auth import principal
 from gateway.api.parsers import Json
 from gateway.api.views import ApiView
@@ -30,6 +31,10 @@ class LoginView(ApiView):
     @extend_schema(request=s.LoginSerializer, responses=s.TokensSerializer)
     def post(self, request: Request) -> Response:
         body = self.body(s.LoginSerializer)
+        # By account as well, which one may try from many addresses; the page's attempts count too.
+        ratelimit.count(
+            "auth", request._request, f"name:{body['username'].lower()}", settings.AUTH_RATE_LIMIT
+        )
         return Response(sessions.login(body["username"], body["password"], request=request._request))
 
 

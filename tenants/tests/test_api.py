@@ -289,6 +289,17 @@ def test_too_many_requests_are_told_when_to_come_again(settings) -> None:
     assert int(last["Retry-After"]) == last.json()["retry_after"] > 0
 
 
+def test_guesses_are_limited_by_account_wherever_they_come_from(settings) -> None:
+    settings.AUTH_RATE_LIMIT = 3
+    who = factories.member(factories.tenant())
+    for number in range(3):
+        body = {"username": who.label.upper(), "password": "wrong"}
+        APIClient(REMOTE_ADDR=f"192.0.2.{number}").post(API + "auth/login", body, format="json")
+    right = {"username": who.label, "password": PASSWORD}
+    refused = APIClient(REMOTE_ADDR="192.0.2.9").post(API + "auth/login", right, format="json")
+    assert refused.status_code == 429
+
+
 def test_a_session_needs_a_csrf_token_to_write() -> None:
     admin = factories.member(factories.tenant())
     browser = APIClient(enforce_csrf_checks=True)
