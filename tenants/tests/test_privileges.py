@@ -6,8 +6,10 @@ import pytest
 from rest_framework.test import APIClient
 
 from gateway.db.scope import platform_scope, tenant_scope
+from gateway.errors import Unauthenticated
+from tenants import resolver
 from tenants.models import Membership, Role
-from tenants.services import passwords
+from tenants.services import passwords, standing
 from tests import factories
 from tests.factories import PASSWORD, client
 
@@ -57,3 +59,15 @@ def test_another_password_ends_the_tokens_of_the_old_one() -> None:
     assert bearer.get(API + "auth/me").status_code == 401
     refreshed = APIClient().post(API + "auth/refresh", {"refresh": tokens["refresh"]}, format="json")
     assert refreshed.status_code == 401
+
+
+def test_another_password_ends_the_streams_of_the_old_ones_tokens() -> None:
+    who = factories.member(factories.tenant())
+    assert who.user is not None
+    token = factories.bearer(who).removeprefix("Bearer ")
+    found = resolver.from_token(token, resolver.Asked(who.tenant.slug))
+    holder = standing.holder_of(found, None)
+    assert standing.renew(holder).user == who.user
+    passwords.set_password(who.user, "Another-1-that-is-long", actor=factories.staff())
+    with pytest.raises(Unauthenticated):
+        standing.renew(holder)
