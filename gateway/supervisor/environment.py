@@ -34,7 +34,6 @@ def fresh_secrets() -> dict[str, str]:
         "SECRET_KEY": secrets.token_urlsafe(48),
         "JWT_SECRET_KEY": secrets.token_urlsafe(48),
         "INTROSPECT_SECRET": secrets.token_urlsafe(32),
-        "METRICS_TOKEN": secrets.token_urlsafe(24),
         "GATEHOUSE_ENCRYPTION_KEYS": f"k1:{base64.b64encode(secrets.token_bytes(32)).decode()}",
     }
 
