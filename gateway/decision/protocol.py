@@ -38,9 +38,9 @@ class EdgeProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         question = self._application and self._application.question(self.url)
         if question is None:
-            url, headers = self.url, self.headers
+            url, headers, expects = self.url, self.headers, self.expect_100_continue
             super().on_message_begin()
-            self.url = url
+            self.url, self.expect_100_continue = url, expects
             self.headers.extend(headers)  # the scope holds this very list
             super().on_headers_complete()
             return

@@ -128,6 +128,12 @@ async def test_handled_requests_and_questions_share_a_connection(ask: Talk) -> N
     assert (await ask("GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n")).startswith("HTTP/1.1 200")
 
 
+async def test_a_body_that_waits_to_be_asked_for_is_asked_for(ask: Talk) -> None:
+    told = HEADERS.format(path="/x") + "Content-Length: 5\r\nExpect: 100-continue\r\n\r\n"
+    assert (await ask(f"PUT /handle/chosen HTTP/1.1\r\n{told}")).startswith("HTTP/1.1 100 ")
+    assert (await ask("hello")).endswith("hello")
+
+
 async def test_a_header_cannot_end_the_head(ask: Talk) -> None:
     assert (await ask(question("/broken"))).startswith("HTTP/1.1 500")
     assert "x-path: /a" in await ask(question("/a"))
