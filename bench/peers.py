@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from gateway.supervisor.child import die_with_parent
 from gateway.supervisor.ports import pick
 
 CADDY = Path(sys.executable).with_name("caddy")
@@ -131,7 +133,13 @@ def _caddy(peers: Peers, folder: Path) -> dict[str, object]:
 @contextmanager
 def _process(command: list[str], folder: Path) -> Iterator[None]:
     with (folder / "peers.log").open("ab") as log:
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            preexec_fn=die_with_parent(signal.SIGTERM),
+        )
     try:
         yield
     finally:

@@ -176,7 +176,7 @@ def _ours(readers: int) -> Result:
     from django.core.management import call_command
     from rest_framework_simplejwt.tokens import RefreshToken
 
-    from gateway.db.scope import tenant_scope
+    from gateway.db.scope import platform_scope, tenant_scope
     from realtime.services import publish as publish_event
     from tenants.principal import system
     from tenants.services.tenants import create_tenant
@@ -189,7 +189,8 @@ def _ours(readers: int) -> Result:
     membership = create_user(
         tenant, name, password=secrets.token_urlsafe(), role="owner", actor=system(tenant)
     )
-    token = str(RefreshToken.for_user(membership.user).access_token)
+    with platform_scope("a token names an account, not yet a tenant"):
+        token = str(RefreshToken.for_user(membership.user).access_token)
 
     def publish(count: int) -> None:
         with tenant_scope(tenant.pk):

@@ -25,6 +25,7 @@ import httpx
 from botocore.config import Config
 
 from gateway.supervisor import sessions
+from gateway.supervisor.child import die_with_parent
 from gateway.supervisor.ports import pick
 
 T = TypeVar("T")
@@ -150,6 +151,7 @@ class Instance:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
+                preexec_fn=die_with_parent(signal.SIGTERM),  # a run that is killed leaves nothing
             )
         deadline = time.monotonic() + START_SECONDS
         while not self.healthy():
