@@ -36,7 +36,7 @@ class EdgeProtocol(HttpToolsProtocol):
         self.expect_100_continue = False
 
     def on_headers_complete(self) -> None:
-        question = self._application and self._application.question(self.url)
+        question = self._application.question(self.url) if self._application is not None else None
         if question is None:
             url, headers, expects = self.url, self.headers, self.expect_100_continue
             super().on_message_begin()

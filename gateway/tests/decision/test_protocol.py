@@ -151,7 +151,7 @@ async def test_an_unready_process_says_so(app: DecisionApp, ask: Talk) -> None:
 async def test_a_stopping_process_answers_before_it_leaves(
     ask: Talk, wire: tuple[asyncio.StreamReader, asyncio.StreamWriter], protocols: list[EdgeProtocol]
 ) -> None:
-    asked = asyncio.create_task(ask(question("/slow")))
+    asked = asyncio.ensure_future(ask(question("/slow")))
     await asyncio.sleep(0.1)
     protocols[0].shutdown()
     Chosen.slow.set()
