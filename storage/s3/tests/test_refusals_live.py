@@ -172,7 +172,7 @@ def test_more_or_less_than_announced(account: Account) -> None:
         assert reply.code == code, body
         assert reply.status in (400, 411)
     assert not stored(account, "chunks")
-    assert blobs(account) == before
+    assert not blobs(account) - before
     assert put(wire, "5").status == 200
     assert call(account, "GET", "/s3/docs/chunks").body == b"hello"
     assert call(account, "HEAD", "/s3/docs/chunks").headers["content-encoding"] is None
@@ -296,7 +296,7 @@ def test_a_quota_is_exact(stack: Stack) -> None:
     assert (reply.status, reply.code) == (403, "QuotaExceeded")
     copied = call(account, "PUT", "/s3/docs/e", headers={"x-amz-copy-source": "/docs/a"})
     assert (copied.status, copied.code) == (403, "QuotaExceeded")
-    assert blobs(account) == before
+    assert not blobs(account) - before
     assert call(account, "PUT", "/s3/docs/a", b"y" * 90_000).status == 200  # what it replaces makes room
     assert call(account, "PUT", "/s3/docs/b", b"x" * 10_000).status == 200
     assert call(account, "DELETE", "/s3/docs/a").status == 204
