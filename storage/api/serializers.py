@@ -68,6 +68,13 @@ class CreateBucketSerializer(serializers.Serializer[Any]):
         max_length=63, required=False, allow_null=True, default=None, help_text="Its name; null: the default"
     )
 
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if (
+            self.initial_data.get("policy") is not None
+        ):  # a bucket must not seem to be where a policy wants it
+            raise serializers.ValidationError({"policy": ["Placement policies are not there yet."]})
+        return attrs
+
 
 class AccessKeySerializer(serializers.ModelSerializer[AccessKey]):
     id = serializers.UUIDField(source="public_id", read_only=True)

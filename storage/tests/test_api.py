@@ -96,6 +96,12 @@ def test_what_is_a_bucket_name(admin: Principal, name: str) -> None:
     assert factories.client(admin).post(BUCKETS, {"name": name}, format="json").status_code == 201
 
 
+def test_a_policy_is_not_silently_left_out(admin: Principal) -> None:
+    answer = factories.client(admin).post(BUCKETS, {"name": "docs", "policy": "eu-only"}, format="json")
+    assert answer.status_code == 400
+    assert list(answer.json()["errors"]) == ["policy"]
+
+
 def test_a_full_bucket_stays(admin: Principal) -> None:
     api = factories.client(admin)
     bucket = api.post(BUCKETS, {"name": "docs"}, format="json").json()["data"]
