@@ -66,6 +66,7 @@ check-django:
 		failed=0; \
 		$(VENV)/mypy || failed=1; \
 		$(VENV)/python manage.py check || failed=1; \
+		$(VENV)/python manage.py prepare_database --verbosity 0 || failed=1; \
 		$(VENV)/python manage.py makemigrations --check --dry-run || failed=1; \
 		$(VENV)/python manage.py spectacular --fail-on-warn --validate --file $(TEST_HOME)/openapi.json --format openapi-json || failed=1; \
 		cmp -s $(TEST_HOME)/openapi.json docs/openapi.json || { echo "docs/openapi.json is out of date: make openapi"; failed=1; }; \
