@@ -18,7 +18,7 @@ from gateway.api.views import ApiView
 from tenants import resolver
 from tenants.services import sessions
 
-from . import serializers as s
+from .serializers import auth as s
 
 
 class LoginView(ApiView):

@@ -1,4 +1,4 @@
-"""Tenants, people, keys and the audit log in the admin."""
+"""People, memberships and roles in the admin."""
 
 from __future__ import annotations
 
@@ -6,98 +6,19 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.db.models import Count, Q, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from unfold.contrib.filters.admin import AutocompleteSelectFilter, RangeDateTimeFilter
+from unfold.contrib.filters.admin import AutocompleteSelectFilter
 from unfold.decorators import action, display
 from unfold.forms import BaseDialogForm
 from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminSelectWidget
 
-from gateway.admin_verbs import LogAdmin, ReadOnlyAdmin, ReadOnlyInline, VerbAdmin, actor
+from gateway.admin_verbs import ReadOnlyAdmin, ReadOnlyInline, VerbAdmin, actor
 from gateway.errors import DomainError
-
-from .models import ApiKey, AuditEntry, Domain, Membership, Quota, Role, Tenant, User
-from .permissions import BUILTIN_ROLE_CHOICES
-from .services import api_keys, passwords, quotas, tenants, users
-
-
-class DomainInline(ReadOnlyInline):
-    model = Domain
-    fields = ("hostname", "created_at")
-    readonly_fields = ("created_at",)
-
-
-class MemberInline(ReadOnlyInline):
-    model = Membership
-    fields = ("user", "role", "is_active", "created_at")
-    readonly_fields = ("created_at",)
-
-
-@admin.register(Tenant)
-class TenantAdmin(VerbAdmin):
-    can_add = can_change = True
-    list_display = ("name", "slug", "state", "members", "created_at")
-    list_filter = ("status",)
-    search_fields = ("name", "slug")
-    fields = ("name", "slug", "status")
-    inlines = (DomainInline, MemberInline)
-    actions = ("suspend", "activate")
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Tenant]:
-        counted = Count("memberships", filter=Q(memberships__is_active=True))
-        return super().get_queryset(request).annotate(member_count=counted)
-
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
-        return ("slug",) if obj else ("status",)
-
-    def get_inlines(self, request: HttpRequest, obj: Any = None) -> Any:
-        return self.inlines if obj else ()
-
-    @display(description="Status", ordering="status", label={"active": "success", "suspended": "danger"})
-    def state(self, row: Tenant) -> str:
-        return row.status
-
-    @display(description="Members", ordering="member_count")
-    def members(self, row: Any) -> int:
-        return row.member_count
-
-    def create(self, row: Tenant, values: dict[str, Any], request: HttpRequest) -> Tenant:
-        return tenants.create_tenant(values["name"], values["slug"], actor=actor(request))
-
-    def change(self, row: Tenant, values: dict[str, Any], request: HttpRequest) -> None:
-        tenants.update_tenant(row, name=values["name"], status=values["status"], actor=actor(request))
-
-    @admin.action(description="Suspend: all its requests are refused")
-    def suspend(self, request: HttpRequest, rows: QuerySet[Tenant]) -> None:
-        self._to(Tenant.Status.SUSPENDED, request, rows, "suspended")
-
-    @admin.action(description="Activate")
-    def activate(self, request: HttpRequest, rows: QuerySet[Tenant]) -> None:
-        self._to(Tenant.Status.ACTIVE, request, rows, "activated")
-
-    def _to(self, status: str, request: HttpRequest, rows: QuerySet[Tenant], done: str) -> None:
-        self.each(
-            request, rows, lambda row: tenants.update_tenant(row, status=status, actor=actor(request)), done
-        )
-
-
-@admin.register(Domain)
-class DomainAdmin(VerbAdmin):
-    can_add = can_delete = True
-    list_display = ("hostname", "tenant", "created_at")
-    list_select_related = ("tenant",)
-    list_filter = (("tenant", AutocompleteSelectFilter),)
-    list_filter_submit = True
-    search_fields = ("hostname", "tenant__slug")
-    fields = ("tenant", "hostname")
-    autocomplete_fields = ("tenant",)
-
-    def create(self, row: Domain, values: dict[str, Any], request: HttpRequest) -> Domain:
-        return tenants.add_domain(values["tenant"], values["hostname"], actor=actor(request))
-
-    def remove(self, row: Domain, request: HttpRequest) -> None:
-        tenants.remove_domain(row, actor=actor(request))
+from tenants.models import Membership, Role, Tenant, User
+from tenants.permissions import BUILTIN_ROLE_CHOICES
+from tenants.services import passwords, users
 
 
 class NewUserForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -273,78 +194,3 @@ class RoleAdmin(ReadOnlyAdmin):
     list_filter_submit = True
     search_fields = ("name", "slug", "tenant__slug")
     fields = ("tenant", "slug", "name", "permissions", "is_builtin")
-
-
-@admin.register(ApiKey)
-class ApiKeyAdmin(ReadOnlyAdmin):
-    """Made in the user interface, where the key is shown once; here they are found and revoked."""
-
-    list_display = ("name", "prefix", "user", "tenant", "state", "last_used_at", "expires_at", "created_at")
-    list_select_related = ("user", "tenant")
-    list_filter = (("tenant", AutocompleteSelectFilter), ("revoked_at", admin.EmptyFieldListFilter))
-    list_filter_submit = True
-    search_fields = ("name", "prefix", "user__username", "tenant__slug")
-    fields = (
-        "name",
-        "prefix",
-        "user",
-        "tenant",
-        "permissions",
-        "created_at",
-        "expires_at",
-        "last_used_at",
-        "revoked_at",
-    )
-    actions = ("revoke",)
-
-    @display(description="State", label={"works": "success", "revoked": "danger", "expired": "warning"})
-    def state(self, row: ApiKey) -> str:
-        if row.revoked_at is not None:
-            return "revoked"
-        return "works" if row.is_live else "expired"
-
-    @admin.action(description="Revoke: whatever uses them is refused at once")
-    def revoke(self, request: HttpRequest, rows: QuerySet[ApiKey]) -> None:
-        chosen = rows.select_related("tenant", "user")
-        self.each(
-            request,
-            chosen,
-            lambda row: api_keys.revoke_key(row, actor=actor(request, row.tenant)),
-            "revoked",
-        )
-
-
-@admin.register(Quota)
-class QuotaAdmin(VerbAdmin):
-    can_change = True
-    list_display = ("tenant", *quotas.LIMITS)
-    list_select_related = ("tenant",)
-    search_fields = ("tenant__slug", "tenant__name")
-    fields = ("tenant", *quotas.LIMITS)
-    readonly_fields = ("tenant",)
-
-    def change(self, row: Quota, values: dict[str, Any], request: HttpRequest) -> None:
-        limits = {name: values[name] for name in quotas.LIMITS}
-        tenants.update_tenant(row.tenant, limits=limits, actor=actor(request))
-
-
-@admin.register(AuditEntry)
-class AuditEntryAdmin(LogAdmin):
-    list_display = ("action", "target", "actor", "credential", "ip", "tenant", "at")
-    list_select_related = ("tenant",)
-    list_filter = (("tenant", AutocompleteSelectFilter), ("at", RangeDateTimeFilter))
-    list_filter_submit = True
-    search_fields = ("=actor", "action__startswith", "target__startswith", "=request_id")
-    search_help_text = "Who, the beginning of an action or a target, or a request's id"
-    fields = (
-        "action",
-        "target",
-        "actor",
-        "credential",
-        "ip",
-        "tenant",
-        "at",
-        "request_id",
-        "before",
-        "after",
-    )

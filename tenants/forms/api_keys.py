@@ -1,4 +1,4 @@
-"""Forms of the tenancy pages."""
+"""Forms of API keys."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from typing import Any
 from django import forms
 
 from gateway.forms import PageForm
-
-from .permissions import BUILTIN_ROLE_CHOICES, PERMISSIONS
-from .principal import Principal
+from tenants.permissions import PERMISSIONS
+from tenants.principal import Principal
 
 LIFETIMES = {"30": "30 days", "90": "90 days", "365": "One year", "": "Never"}
 
@@ -47,16 +46,3 @@ class ApiKeyForm(PageForm):
     def valid_for(self) -> timedelta | None:
         days = self.cleaned_data["lifetime"]
         return timedelta(days=int(days)) if days else None
-
-
-class MemberForm(PageForm):
-    username = forms.CharField(max_length=150, widget=forms.TextInput(attrs={"autocomplete": "off"}))
-    email = forms.EmailField(required=False, widget=forms.EmailInput(attrs={"autocomplete": "off"}))
-    password = forms.CharField(
-        label="First password",
-        max_length=1024,
-        strip=False,
-        help_text="At least 12 characters. Hand it over safely.",
-        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
-    )
-    role = forms.ChoiceField(choices=BUILTIN_ROLE_CHOICES, initial="member")

@@ -1,0 +1,22 @@
+"""Tenants, the people in them, what they may do, and what they did."""
+
+from .audit import AuditEntry
+from .credentials import ApiKey
+from .people import Membership, Role, User
+from .tenants import HOSTNAME, PLATFORM_SLUG, SLUG, SLUG_FORM, Domain, Quota, Tenant, TenantOwnQuerySet
+
+__all__ = [
+    "HOSTNAME",
+    "PLATFORM_SLUG",
+    "SLUG",
+    "SLUG_FORM",
+    "ApiKey",
+    "AuditEntry",
+    "Domain",
+    "Membership",
+    "Quota",
+    "Role",
+    "Tenant",
+    "TenantOwnQuerySet",
+    "User",
+]
