@@ -3,7 +3,17 @@
 from .audit import AuditEntry
 from .credentials import ApiKey
 from .people import Membership, Role, User
-from .tenants import HOSTNAME, PLATFORM_SLUG, SLUG, SLUG_FORM, Domain, Quota, Tenant, TenantOwnQuerySet
+from .tenants import (
+    HOSTNAME,
+    PLATFORM_SLUG,
+    SLUG,
+    SLUG_FORM,
+    Domain,
+    Quota,
+    Tenant,
+    TenantOwnQuerySet,
+    TenantSettings,
+)
 
 __all__ = [
     "HOSTNAME",
@@ -18,5 +28,6 @@ __all__ = [
     "Role",
     "Tenant",
     "TenantOwnQuerySet",
+    "TenantSettings",
     "User",
 ]

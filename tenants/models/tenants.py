@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Self
 
+from django.contrib.postgres.fields import ArrayField
 from django.core.validators import RegexValidator
 from django.db import models
 
@@ -85,3 +86,37 @@ class Quota(models.Model):
 
     def __str__(self) -> str:
         return f"Limits of {self.tenant}"
+
+
+class TenantSettings(models.Model):
+    """How a tenant is run. What is unset follows the platform."""
+
+    tenant = models.OneToOneField(Tenant, models.CASCADE, related_name="settings")
+    require_second_factor = models.BooleanField(
+        default=False, help_text="Members sign in with a second factor, or set one up first."
+    )
+    disabled_features = ArrayField(
+        models.CharField(max_length=64), default=list, blank=True, help_text="Features switched off."
+    )
+    allowed_backends = ArrayField(
+        models.CharField(max_length=63), null=True, blank=True, help_text="Names; unset: all it can see."
+    )
+    allowed_regions = ArrayField(
+        models.CharField(max_length=63), null=True, blank=True, help_text="Unset: any region."
+    )
+    api_rate = models.PositiveIntegerField(
+        null=True, blank=True, help_text="API requests a minute and caller."
+    )
+    auth_rate = models.PositiveIntegerField(null=True, blank=True, help_text="Sign-ins a minute and account.")
+    s3_rate = models.PositiveIntegerField(null=True, blank=True, help_text="S3 requests a minute.")
+    audit_retention_days = models.PositiveIntegerField(
+        null=True, blank=True, help_text="Days that sealed audit entries are kept."
+    )
+
+    objects = TenantQuerySet.as_manager()
+
+    class Meta:
+        verbose_name_plural = "tenant settings"
+
+    def __str__(self) -> str:
+        return f"Settings of {self.tenant}"

@@ -10,7 +10,7 @@ from gateway.db.scope import platform_scope, tenant_scope
 from gateway.errors import Conflict, Forbidden, NotFound
 from gateway.validation import validated
 from realtime import services as realtime
-from tenants.models import PLATFORM_SLUG, Domain, Quota, Role, Tenant
+from tenants.models import PLATFORM_SLUG, Domain, Quota, Role, Tenant, TenantSettings
 from tenants.permissions import BUILTIN_ROLES
 from tenants.principal import Principal
 
@@ -36,6 +36,7 @@ def create_tenant(name: str, slug: str, *, actor: Principal | None) -> Tenant:
             Role(tenant=tenant, slug=role, name=role.capitalize(), is_builtin=True) for role in BUILTIN_ROLES
         )
         Quota.objects.create(tenant=tenant)
+        TenantSettings.objects.create(tenant=tenant)
         if actor is not None:
             audit.record(
                 actor, "tenants.tenant.create", target=slug, tenant=tenant, after={"name": name, "slug": slug}
