@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Literal
 
 from gateway import crypto
 from gateway.decision.snapshot import SnapshotPart
-from tenants.permissions import BUILTIN_ROLES, PERMISSIONS
+from tenants.permissions import PERMISSIONS, held
 
 from .index.types import BucketInfo
 
@@ -78,7 +78,7 @@ WHERE t.status = 'active'
 # Staff act in every tenant without being its members.
 _ACCESS_KEYS = """
 SELECT k.access_key_id, k.secret_sealed, k.tenant_id, t.slug, k.user_id, u.username, u.is_staff,
-    r.slug AS role, r.is_builtin, r.permissions AS role_permissions, k.permissions
+    r.base, r.granted, k.permissions
 FROM storage_accesskey k
 JOIN tenants_user u ON u.id = k.user_id
 JOIN tenants_tenant t ON t.id = k.tenant_id
@@ -116,20 +116,18 @@ def _opened(sealed: bytes, aad: bytes) -> str:
 
 def _access_key(row: asyncpg.Record) -> AccessKeyInfo:
     if row["is_staff"]:
-        held = frozenset(PERMISSIONS)
-    elif row["is_builtin"]:
-        held = BUILTIN_ROLES[row["role"]]
+        may = frozenset(PERMISSIONS)
     else:
-        held = frozenset(row["role_permissions"]) & PERMISSIONS.keys()
+        may = held(row["base"], row["granted"])
     if row["permissions"] is not None:
-        held &= frozenset(row["permissions"])
+        may &= frozenset(row["permissions"])
     return AccessKeyInfo(
         access_key_id=row["access_key_id"],
         secret=_opened(row["secret_sealed"], b"storage.accesskey:" + row["access_key_id"].encode()),
         tenant_id=row["tenant_id"],
         tenant_slug=row["slug"],
         user_id=row["user_id"],
-        permissions=held,
+        permissions=may,
         actor=row["username"],
     )
 

@@ -1,32 +1,48 @@
-"""The one registry of permissions: what each means, and which the built-in roles hold."""
+"""The one registry of permissions: what each means, and which the built-in roles hold.
+
+The API, the pages, the admin, streams and the deciders of the edge all ask for these names. A permission is added
+here, in the group under which people find it, and to the built-in roles that shall hold it.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .models import Role
 
-PERMISSIONS: dict[str, str] = {
-    "tenant.read": "See the tenant, its domains, usage and limits",
-    "tenant.write": "Change the tenant and its domains",
-    "user.read": "See the tenant's users and roles",
-    "user.write": "Add users, change their roles, deactivate them",
-    "audit.read": "See the audit log",
-    "event.read": "See the event log and its live stream",
-    "api_key.write": "Make and revoke own API keys",
-    "api_key.manage": "See and revoke everybody's API keys",
-    "storage.backend.read": "See storage backends",
-    "storage.backend.write": "Add and change storage backends",
-    "storage.bucket.read": "See buckets",
-    "storage.bucket.write": "Create and change buckets",
-    "storage.bucket.delete": "Delete buckets",
-    "storage.object.read": "List and read objects",
-    "storage.object.write": "Write objects",
-    "storage.object.delete": "Delete objects",
-    "storage.access_key.write": "Make and revoke own S3 access keys",
-    "storage.access_key.manage": "See and revoke everybody's S3 access keys",
+# Group → permission → what it allows.
+GROUPS: dict[str, dict[str, str]] = {
+    "Tenant": {
+        "tenant.read": "See the tenant, its domains, usage and limits",
+        "tenant.write": "Change the tenant and its domains",
+        "audit.read": "See the audit log",
+        "event.read": "See the event log and its live stream",
+    },
+    "People": {
+        "user.read": "See the tenant's users, roles and invitations",
+        "user.write": "Add, invite and import users, change their roles, deactivate them",
+        "role.write": "Create, change and delete roles",
+    },
+    "API keys": {
+        "api_key.write": "Make and revoke own API keys",
+        "api_key.manage": "See and revoke everybody's API keys",
+    },
+    "Storage": {
+        "storage.backend.read": "See storage backends",
+        "storage.backend.write": "Add and change storage backends",
+        "storage.bucket.read": "See buckets",
+        "storage.bucket.write": "Create and change buckets",
+        "storage.bucket.delete": "Delete buckets",
+        "storage.object.read": "List and read objects",
+        "storage.object.write": "Write objects",
+        "storage.object.delete": "Delete objects",
+        "storage.access_key.write": "Make and revoke own S3 access keys",
+        "storage.access_key.manage": "See and revoke everybody's S3 access keys",
+    },
 }
+PERMISSIONS: dict[str, str] = {name: text for group in GROUPS.values() for name, text in group.items()}
 
 # Only platform staff hold these; no role of a tenant can.
 PLATFORM_PERMISSIONS: dict[str, str] = {
@@ -51,9 +67,16 @@ BUILTIN_ROLES: dict[str, frozenset[str]] = {
     "viewer": _VIEWER,
 }
 BUILTIN_ROLE_CHOICES = [(slug, slug.capitalize()) for slug in BUILTIN_ROLES]
+# What a principal's role can be beside those of its tenant: no role of a tenant may have such a name.
+RESERVED_ROLES = frozenset({"staff", "system"})
 STAFF: frozenset[str] = frozenset(PERMISSIONS) | frozenset(PLATFORM_PERMISSIONS)
 
 
+def held(base: str, granted: Iterable[str]) -> frozenset[str]:
+    """What a role holds: all of the built-in role `base` ("" is none), and of `granted` what still exists."""
+    return BUILTIN_ROLES.get(base, frozenset()) | (frozenset(granted) & PERMISSIONS.keys())
+
+
 def role_permissions(role: Role) -> frozenset[str]:
-    """What a role holds: a built-in one what stands here, any other what its row names and still exists."""
-    return BUILTIN_ROLES[role.slug] if role.is_builtin else frozenset(role.permissions) & PERMISSIONS.keys()
+    """What a role holds, of its own and inherited."""
+    return held(role.base, role.granted)

@@ -42,7 +42,7 @@ def suspend(who: Principal) -> None:
 
 def take_permission(who: Principal) -> None:
     with platform_scope("tests"):
-        role = Role.objects.create(tenant=who.tenant, slug="blind", name="Blind", permissions=["user.read"])
+        role = Role.objects.create(tenant=who.tenant, slug="blind", name="Blind", granted=["user.read"])
         Membership.objects.filter(user=who.user).update(role=role)
 
 

@@ -74,7 +74,7 @@ async def test_a_changed_role_changes_the_key(db: Database, admin: Principal, ke
     def demote() -> None:
         with platform_scope("tests"):
             role = Role.objects.create(
-                tenant=admin.tenant, slug="odd", name="Odd", permissions=["storage.object.read", "nonsense"]
+                tenant=admin.tenant, slug="odd", name="Odd", granted=["storage.object.read", "nonsense"]
             )
             Membership.objects.filter(user=admin.user).update(role=role)
 

@@ -65,12 +65,11 @@ class UserAdmin(VerbAdmin):
     can_add = True
     list_display = ("username", "email", "active", "is_staff", "last_login", "date_joined")
     list_filter = ("is_active", "is_staff")
-    search_fields = ("username", "email", "first_name", "last_name")
+    search_fields = ("username", "email", "name")
     fields = (
         "username",
         "email",
-        "first_name",
-        "last_name",
+        "name",
         "is_active",
         "is_staff",
         "last_login",

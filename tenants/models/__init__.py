@@ -1,8 +1,9 @@
 """Tenants, the people in them, what they may do, and what they did."""
 
 from .audit import AuditEntry
-from .credentials import ApiKey
-from .people import Membership, Role, User
+from .credentials import ApiKey, SigningKey
+from .mail import Mail
+from .people import Invitation, Membership, Role, User
 from .tenants import (
     HOSTNAME,
     PLATFORM_SLUG,
@@ -23,9 +24,12 @@ __all__ = [
     "ApiKey",
     "AuditEntry",
     "Domain",
+    "Invitation",
+    "Mail",
     "Membership",
     "Quota",
     "Role",
+    "SigningKey",
     "Tenant",
     "TenantOwnQuerySet",
     "TenantSettings",

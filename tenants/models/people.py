@@ -2,38 +2,59 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import ClassVar
 
 from django.contrib.auth.models import AbstractUser
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Lower
+from django.utils import timezone
 
 from gateway.db.models import PublicId, TenantQuerySet
 
-if TYPE_CHECKING:
-    pass
 from .tenants import SLUG, Tenant
 
 
 class User(AbstractUser, PublicId):
-    """A person, known platform-wide. A tenant sees those who are its members (row policy by membership)."""
+    """A person, known platform-wide. A tenant sees those who are its members (row policy by membership).
+
+    The username is unique platform-wide, in any case of letters; an e-mail address among the members of a tenant.
+    """
+
+    first_name = last_name = None  # type: ignore[assignment]
+    name = models.CharField(max_length=150, blank=True)
 
     class Meta:
         ordering = ["username"]
         constraints = [
             models.UniqueConstraint(Lower("username"), name="user_username_ci"),
         ]
+        indexes: ClassVar[list[models.Index]] = [models.Index(Lower("email"), name="user_email_ci")]
+
+    def get_full_name(self) -> str:
+        return self.name
+
+    def get_short_name(self) -> str:
+        return self.name or self.username
 
 
 class Role(PublicId):
-    """A named set of permissions within a tenant. Of a built-in one the code's registry holds the permissions."""
+    """A named set of permissions within a tenant, of its own and of the role it extends.
+
+    `base` and `granted` sum up the chain of roles extended, so that whoever asks what a role holds reads one row
+    (`tenants.permissions.held`): the slug of the built-in role that the chain ends in, "" if in none, and the
+    permissions of the custom roles along it. `services.roles` keeps them so. Of a built-in role the code's registry
+    holds the permissions, and `base` is the role itself.
+    """
 
     tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="roles")
     slug = models.CharField(max_length=63, validators=[SLUG])
     name = models.CharField(max_length=100)
     permissions = ArrayField(models.CharField(max_length=64), default=list, blank=True)
+    extends = models.ForeignKey("self", models.PROTECT, null=True, blank=True, related_name="extended_by")
+    base = models.CharField(max_length=63, blank=True, editable=False)
+    granted = ArrayField(models.CharField(max_length=64), default=list, blank=True, editable=False)
     is_builtin = models.BooleanField(default=False)
 
     objects = TenantQuerySet.as_manager()
@@ -69,3 +90,48 @@ class Membership(PublicId):
 
     def __str__(self) -> str:
         return f"{self.user} in {self.tenant}"
+
+
+class Invitation(PublicId):
+    """Somebody asked into a tenant by e-mail. The link's token is kept as a digest only.
+
+    Pending until it is accepted, revoked or past `expires_at`.
+    """
+
+    tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="invitations")
+    email = models.EmailField()
+    name = models.CharField(max_length=150, blank=True)
+    role = models.ForeignKey(Role, models.SET_NULL, null=True, related_name="invitations")
+    token_digest = models.CharField(max_length=64, unique=True)
+    # By name: the invitation outlives who made it, who may be platform staff and no member.
+    invited_by = models.CharField(max_length=150)
+    created_at = models.DateTimeField(auto_now_add=True)
+    expires_at = models.DateTimeField()
+    accepted_at = models.DateTimeField(null=True, blank=True)
+    accepted_by = models.CharField(max_length=150, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+
+    objects = TenantQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-created_at", "-pk"]
+        constraints = [
+            models.UniqueConstraint(
+                "tenant",
+                Lower("email"),
+                condition=Q(accepted_at=None, revoked_at=None),
+                name="invitation_once",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.email} into {self.tenant}"
+
+    @property
+    def state(self) -> str:
+        """`accepted`, `revoked`, `expired` or `pending`."""
+        if self.accepted_at is not None:
+            return "accepted"
+        if self.revoked_at is not None:
+            return "revoked"
+        return "expired" if self.expires_at <= timezone.now() else "pending"

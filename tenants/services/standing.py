@@ -42,7 +42,7 @@ def holder_of(principal: Principal, session_key: str | None) -> Holder:
 STATE = """
 SELECT asked.n, row(
     tenant.status, account.is_active, account.is_staff, md5(account.password), member.is_active,
-    role.slug, role.is_builtin, role.permissions, key.revoked_at, key.expires_at <= now(),
+    role.slug, role.base, role.granted, key.revoked_at, key.expires_at <= now(),
     key.permissions IS NULL, key.permissions, session.expire_date <= now(), md5(session.session_data)
 )::text AS state
 FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::text[])

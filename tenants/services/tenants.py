@@ -33,7 +33,8 @@ def create_tenant(name: str, slug: str, *, actor: Principal | None) -> Tenant:
         except IntegrityError:
             raise Conflict(f"A tenant {slug} exists already.", errors={"slug": ["Taken."]}) from None
         Role.objects.bulk_create(
-            Role(tenant=tenant, slug=role, name=role.capitalize(), is_builtin=True) for role in BUILTIN_ROLES
+            Role(tenant=tenant, slug=role, name=role.capitalize(), base=role, is_builtin=True)
+            for role in BUILTIN_ROLES
         )
         Quota.objects.create(tenant=tenant)
         TenantSettings.objects.create(tenant=tenant)

@@ -40,7 +40,7 @@ def test_a_role_that_adds_users_does_not_promote_its_holder() -> None:
     assert clerk.user is not None
     with tenant_scope(tenant.pk):
         held = ["tenant.read", "user.read", "user.write"]
-        role = Role.objects.create(tenant=tenant, slug="clerk", name="Clerk", permissions=held)
+        role = Role.objects.create(tenant=tenant, slug="clerk", name="Clerk", granted=held)
         Membership.objects.filter(user=clerk.user).update(role=role)
     path = f"{API}users/{clerk.user.public_id}"
     assert client(clerk).patch(path, {"role": "admin"}, format="json").status_code == 403

@@ -8,7 +8,7 @@ from rest_framework import serializers
 
 from gateway.api.fields import Text
 from tenants.models import Membership, Role
-from tenants.permissions import BUILTIN_ROLES
+from tenants.permissions import role_permissions
 
 
 class RoleSerializer(serializers.ModelSerializer[Role]):
@@ -20,7 +20,7 @@ class RoleSerializer(serializers.ModelSerializer[Role]):
         fields = ["id", "slug", "name", "is_builtin", "permissions"]
 
     def get_permissions(self, role: Role) -> list[str]:
-        return sorted(BUILTIN_ROLES[role.slug] if role.is_builtin else role.permissions)
+        return sorted(role_permissions(role))
 
 
 class MemberSerializer(serializers.ModelSerializer[Membership]):
