@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import secrets
+from datetime import datetime
 from typing import TYPE_CHECKING, Self
 
 from django.contrib.postgres.fields import ArrayField
 from django.core.validators import RegexValidator
 from django.db import models
+from django.db.models import Q
 
 from gateway.db.models import PublicId, TenantQuerySet
 
@@ -31,21 +34,38 @@ HOSTNAME = RegexValidator(
 
 class TenantOwnQuerySet(models.QuerySet["Tenant"]):
     def visible_to(self, principal: Principal) -> Self:
-        """All tenants for platform staff, else the caller's own."""
+        """All tenants for platform staff, the deleted too; else the caller's own."""
         return self.all() if principal.is_staff else self.filter(pk=principal.tenant.pk)
+
+    def present(self) -> Self:
+        """Those that are neither deleted nor purged."""
+        return self.filter(status__in=[Tenant.Status.ACTIVE, Tenant.Status.SUSPENDED])
+
+    def to_be_purged(self, now: datetime) -> Self:
+        return self.filter(status=Tenant.Status.DELETED, purge_at__lte=now)
 
 
 class Tenant(PublicId):
-    """A team or customer. Everything else belongs to one; names resolve inside it."""
+    """A team or customer. Everything else belongs to one; names resolve inside it.
+
+    active ⇄ suspended; either → deleted (refused everywhere at once, hidden) → back to what it was, or, once
+    `purge_at` is over, → purged: a tombstone without name and slug, which the audit log refers to.
+    """
 
     class Status(models.TextChoices):
         ACTIVE = "active"
         SUSPENDED = "suspended"
+        DELETED = "deleted"
+        PURGED = "purged"
 
     name = models.CharField(max_length=200)
     slug = models.CharField(max_length=63, unique=True, validators=[SLUG])
     status = models.CharField(max_length=16, choices=Status, default=Status.ACTIVE)
     created_at = models.DateTimeField(auto_now_add=True)
+    suspended_at = models.DateTimeField(null=True, blank=True, editable=False)
+    deleted_at = models.DateTimeField(null=True, blank=True, editable=False)
+    purge_at = models.DateTimeField(null=True, blank=True, editable=False)
+    purge_error = models.CharField(max_length=500, blank=True, editable=False)
 
     objects = TenantOwnQuerySet.as_manager()
 
@@ -56,20 +76,61 @@ class Tenant(PublicId):
         return self.slug
 
 
+def challenge_token() -> str:
+    return secrets.token_urlsafe(24)
+
+
+class DomainQuerySet(TenantQuerySet):
+    def routing(self) -> Self:
+        """Those whose requests act in their tenant: verified, of a tenant that is not deleted."""
+        present = [Tenant.Status.ACTIVE, Tenant.Status.SUSPENDED]
+        return self.filter(verified_at__isnull=False, tenant__status__in=present)
+
+
 class Domain(PublicId):
-    """A host name whose requests act in the tenant."""
+    """A host name that a tenant claims; once it is verified, its requests act in the tenant.
+
+    Several tenants may claim a name, one may have it verified. `lost_at` is since when a verified name's proof is
+    missing. While `next_check_at` is set, the sweep looks for the proof then.
+    """
+
+    class Method(models.TextChoices):
+        DNS = "dns"
+        HTTP = "http"
+        STAFF = "staff"
 
     tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="domains")
-    hostname = models.CharField(max_length=253, unique=True, validators=[HOSTNAME])
+    hostname = models.CharField(max_length=253, validators=[HOSTNAME])
+    token = models.CharField(max_length=43, default=challenge_token, editable=False)
+    method = models.CharField(max_length=8, choices=Method, blank=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
+    verified_at = models.DateTimeField(null=True, blank=True, editable=False)
+    checked_at = models.DateTimeField(null=True, blank=True, editable=False)
+    check_error = models.CharField(max_length=300, blank=True, editable=False)
+    attempts = models.PositiveIntegerField(default=0, editable=False)
+    next_check_at = models.DateTimeField(null=True, blank=True, editable=False, db_index=True)
+    lost_at = models.DateTimeField(null=True, blank=True, editable=False)
 
-    objects = TenantQuerySet.as_manager()
+    objects = DomainQuerySet.as_manager()
 
     class Meta:
         ordering = ["hostname"]
+        constraints = [
+            models.UniqueConstraint(fields=["tenant", "hostname"], name="domain_once_in_tenant"),
+            models.UniqueConstraint(
+                fields=["hostname"], condition=Q(verified_at__isnull=False), name="domain_verified_once"
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.hostname
+
+    @property
+    def state(self) -> str:
+        """`pending`, `verified`, or `failing`: verified, and its proof is missing now."""
+        if self.verified_at is None:
+            return "pending"
+        return "failing" if self.lost_at else "verified"
 
 
 class Quota(models.Model):
@@ -81,6 +142,8 @@ class Quota(models.Model):
     access_keys = models.PositiveIntegerField(null=True, blank=True)
     users = models.PositiveIntegerField(null=True, blank=True)
     api_keys = models.PositiveIntegerField(null=True, blank=True)
+    workspaces = models.PositiveIntegerField(null=True, blank=True)
+    devices = models.PositiveIntegerField(null=True, blank=True)
 
     objects = TenantQuerySet.as_manager()
 
