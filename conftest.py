@@ -24,11 +24,13 @@ def pytest_configure() -> None:
 
 
 @pytest.fixture(autouse=True, scope="session")
-def _quick_passwords() -> Iterator[None]:
-    """Argon2 with the least cost: tests make hundreds of accounts."""
+def _tests_own_settings() -> Iterator[None]:
+    """Argon2 with the least cost: tests make hundreds of accounts. No rate limits: they come from one address."""
     from django.test import override_settings
 
-    with override_settings(PASSWORD_HASHERS=["tests.hashers.QuickArgon2"]):
+    with override_settings(
+        PASSWORD_HASHERS=["tests.hashers.QuickArgon2"], API_RATE_LIMIT=0, AUTH_RATE_LIMIT=0
+    ):
         yield
 
 

@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse
 
+from gateway.api import ratelimit
 from gateway.db.scope import enter_tenant, no_scope, platform_scope
-from gateway.errors import DomainError
+from gateway.errors import DomainError, RateLimited
 from gateway.logs import accept_request_id, request_id
 from gateway.ui import refusal
 from tenants import resolver
@@ -86,6 +87,28 @@ def session_scope(get_response: Handler) -> Handler:
             with platform_scope("the admin is the platform staff's view of all tenants"):
                 return get_response(request)
         enter_tenant(principal.tenant.pk)
+        return get_response(request)
+
+    return middleware
+
+
+def page_rates(get_response: Handler) -> Handler:
+    """Count what writes from pages and the admin by person, and what strangers ask for by address.
+
+    The API counts for itself (`gateway.api.views`); reading pages one is signed in to is not limited.
+    """
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        if request.path.startswith(("/api/", "/static/", "/health")):
+            return get_response(request)
+        principal = getattr(request, "principal", None)
+        try:
+            if principal is None:
+                ratelimit.count_address("api", request)
+            elif request.method not in ("GET", "HEAD", "OPTIONS"):
+                ratelimit.count_caller("api", request, principal)
+        except RateLimited as error:
+            return refusal(request, error)
         return get_response(request)
 
     return middleware

@@ -89,6 +89,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "gateway.middleware.session_scope",
+    "gateway.middleware.page_rates",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
@@ -227,13 +228,14 @@ SIMPLE_JWT = {
     "REVOKE_TOKEN_CLAIM": "pwd",
 }
 
-# Requests per minute: per address when anonymous, else per principal. 0 switches a limit off.
+# Requests per minute: per address when anonymous, else per principal, whose tenant may have another rate. 0 is none.
 API_RATE_LIMIT = env.integer("API_RATE_LIMIT", 200)
 AUTH_RATE_LIMIT = env.integer("AUTH_RATE_LIMIT", 60)
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["gateway.api.auth.PrincipalAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["gateway.api.auth.HasPermission"],
+S3_RATE_LIMIT = env.integer("S3_RATE_LIMIT", 30_000)  # per access key and decision process
     "DEFAULT_RENDERER_CLASSES": ["gateway.api.renderers.EnvelopeRenderer"],
     "DEFAULT_PARSER_CLASSES": ["gateway.api.parsers.Json"],
     "DEFAULT_PAGINATION_CLASS": "gateway.api.pagination.PageNumbers",

@@ -22,7 +22,6 @@ from gateway.forms import PageForm
 from gateway.ui import PageRequest, page, refusal, show
 from realtime.newest import newest
 from storage.services import usage
-from tenants import resolver
 from tenants.services import counts, switching
 
 log = logging.getLogger(__name__)
@@ -60,7 +59,7 @@ def login(request: HttpRequest) -> HttpResponse:
     headers = {}
     if form.is_valid():
         try:
-            _count(request, form.cleaned_data["username"])
+            ratelimit.count_sign_in(request, form.cleaned_data["username"])
             user = auth.authenticate(request, **form.cleaned_data)
             if user is not None:
                 with platform_scope("an account signs in, not yet a tenant"):
@@ -78,12 +77,6 @@ def login(request: HttpRequest) -> HttpResponse:
     for name, value in headers.items():
         response[name] = value
     return response
-
-
-def _count(request: HttpRequest, username: str) -> None:
-    """Limit guesses by address, and by account, which one may try from many addresses."""
-    ratelimit.count("auth", request, f"ip:{resolver.client_ip(request)}", settings.AUTH_RATE_LIMIT)
-    ratelimit.count("auth", request, f"name:{username.lower()}", settings.AUTH_RATE_LIMIT)
 
 
 def _safe_next(request: HttpRequest) -> str:

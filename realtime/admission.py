@@ -50,7 +50,7 @@ def admit(scope: Scope) -> Admitted:
         with no_scope():
             caller, holder = _identify(request, is_websocket=scope["type"] == "websocket")
     except Unauthenticated:
-        ratelimit.count("auth", request, f"ip:{resolver.client_ip(request)}", settings.AUTH_RATE_LIMIT)
+        ratelimit.count_address("auth", request)
         raise
     except SuspiciousOperation as error:  # a Host header that is no host name
         raise Invalid(str(error)) from None

@@ -13,13 +13,14 @@ from gateway.decision.types import Answer, BackendAnswer, Decision, Failure, Han
 from gateway.decision.wire import encode
 from storage import snapshot
 from storage.errors import StorageRefusal
+from storage.rates import RATES
 from storage.s3 import answers, remote
 from storage.s3.backend import error_of
 from storage.s3.errors import S3Error
 from storage.s3.front import Front
 from storage.s3.handlers import buckets, copies, lists, multipart, reads, writes
 from storage.s3.operation import Operation, has_prefix, in_domain
-from storage.s3.request import Request, claimed
+from storage.s3.request import Claimed, Request, claimed
 
 Decided = Callable[[Request, Front], Awaitable[Decision]]
 Handled = Callable[[Request, Front, Receive], Awaitable[Answer]]
@@ -81,19 +82,19 @@ class S3Decider(Decider):
         asked = await claimed(head, front)
         decided = DECIDED.get(asked.operation)
         if decided is not None:
-            return await decided(asked.prove(), front)
+            return await decided(_admitted(asked, front), front)
         forwarded = FORWARDED.get(asked.operation)
         if forwarded is not None:
             bucket = await front.bucket(asked.access.tenant_id, asked.target.bucket)
             if bucket.kind == "s3":
-                return await forwarded(asked.prove(), bucket, front)
+                return await forwarded(_admitted(asked, front), bucket, front)
         return Handle()
 
     async def handle(self, head: RequestHead, receive: Receive, send: Send, ctx: DecisionContext) -> None:
         front = self._front(ctx)
         try:
             asked = await claimed(head, front)
-            answer = await HANDLED[asked.operation](asked.prove(), front, receive)
+            answer = await HANDLED[asked.operation](_admitted(asked, front), front, receive)
         except S3Error as error:
             answer = answers.refuse(error, head)
         except StorageRefusal as refusal:
@@ -138,6 +139,13 @@ class S3Decider(Decider):
         return self._opened
 
 
+def _admitted(asked: Claimed, front: Front) -> Request:
+    """The request of a caller who is proven and has not asked too often. Raises S3Error."""
+    request = asked.prove()
+    front.count(request.access)
+    return request
+
+
 registry.register(
-    S3Decider(), parts=[snapshot.BACKENDS, snapshot.BUCKETS, snapshot.ACCESS_KEYS, snapshot.QUOTAS]
+    S3Decider(), parts=[snapshot.BACKENDS, snapshot.BUCKETS, snapshot.ACCESS_KEYS, snapshot.QUOTAS, RATES]
 )

@@ -130,6 +130,7 @@ class Instance:
             "BOOTSTRAP_ADMIN_PASSWORD": ADMIN[1],
             "API_RATE_LIMIT": "0",
             "AUTH_RATE_LIMIT": "0",
+            "S3_RATE_LIMIT": "0",
             **(environment or {}),
         }
         self._supervisor: subprocess.Popen[bytes] | None = None

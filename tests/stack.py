@@ -156,6 +156,9 @@ class Stack:
             "PUBLIC_BASE_URL": f"http://127.0.0.1:{self.port}",
             "BOOTSTRAP_ADMIN_USERNAME": "root-of-all",
             "BOOTSTRAP_ADMIN_PASSWORD": factories.PASSWORD,
+            "API_RATE_LIMIT": "0",  # tests come from one address
+            "AUTH_RATE_LIMIT": "0",
+            "S3_RATE_LIMIT": "0",
             "PYTHONPATH": str(ROOT),
             "PYTHONWARNINGS": "default",
         }

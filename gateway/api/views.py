@@ -13,8 +13,7 @@ from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
 from gateway.db.scope import enter_tenant
-from gateway.errors import LengthRequired, TooLarge
-from tenants import resolver
+from gateway.errors import DomainError, LengthRequired, TooLarge
 from tenants.principal import Principal
 
 from . import ratelimit
@@ -37,17 +36,24 @@ class ApiView(GenericAPIView[Any]):
             raise LengthRequired("Send the body with its Content-Length.")
         if int(request.META.get("CONTENT_LENGTH") or 0) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
             raise TooLarge(f"A body has at most {settings.DATA_UPLOAD_MAX_MEMORY_SIZE} bytes here.")
-        caller = None if self.public else request.auth
-        ratelimit.count(self.limit, *self._who(request, caller))
+        caller = self._caller(request)
         self.check_permissions(request)
-        if isinstance(caller, Principal):
+        if caller is not None:
             enter_tenant(caller.tenant.pk)
 
-    def _who(self, request: Request, caller: object) -> tuple[Any, str, int]:
-        rate = settings.AUTH_RATE_LIMIT if self.limit == "auth" else settings.API_RATE_LIMIT
-        if isinstance(caller, Principal) and caller.user is not None:
-            return request._request, f"{caller.tenant.pk}:{caller.user.pk}", rate
-        return request._request, f"ip:{resolver.client_ip(request._request)}", rate
+    def _caller(self, request: Request) -> Principal | None:
+        """Who asks, once the request is counted; one whose credential is refused counts as its address."""
+        plain = request._request
+        try:
+            caller = None if self.public else request.auth
+        except DomainError:
+            ratelimit.count_address(self.limit, plain)
+            raise
+        if isinstance(caller, Principal):
+            ratelimit.count_caller(self.limit, plain, caller)
+            return caller
+        ratelimit.count_address(self.limit, plain)
+        return None
 
     def body(self, serializer: type[BaseSerializer[Any]], *, partial: bool = False) -> dict[str, Any]:
         """The request's body after validation. Raises Invalid input (400) by field."""

@@ -10,6 +10,7 @@ import aiohttp
 import redis.asyncio
 
 from gateway.decision.database import Database, DatabaseAddress
+from gateway.decision.limits import Limits
 from gateway.decision.registry import Registry
 from gateway.decision.snapshot import Snapshot, SnapshotPart
 
@@ -30,6 +31,8 @@ class DecisionContext:
     redis: "redis.asyncio.Redis"
     settings: Any
     """django.conf.settings."""
+    limits: Limits = field(default_factory=Limits)
+    """How often a caller may ask: `ctx.limits.take("<group>", caller, per_minute)`."""
     public_hosts: frozenset[str] = frozenset()
     hosts_part: SnapshotPart[frozenset[str]] | None = field(default=None)
 

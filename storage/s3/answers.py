@@ -46,7 +46,7 @@ def refuse(error: S3Error, head: RequestHead) -> Answer:
     headers = list(error.headers.items())
     if error.status == 304:
         return Answer(304, headers)
-    if error.status == 503:
+    if error.status == 503 and "Retry-After" not in error.headers:
         headers.append(("Retry-After", "1"))
     body = document(error, head.raw_path, head.request_id, HOST_ID)
     return Answer(error.status, [("Content-Type", "application/xml"), *headers], body)

@@ -7,6 +7,7 @@ from typing import Final, Generic, TypeVar
 from gateway.decision.context import DecisionContext
 from storage import snapshot
 from storage.index import BucketInfo, ObjectIndex
+from storage.rates import RATES
 from storage.s3.errors import S3Error
 from storage.snapshot import AccessKeyInfo, BackendInfo
 from storage.store.blobs import BlobStore
@@ -83,6 +84,20 @@ class Front:
         if found is None:
             raise S3Error("ServiceUnavailable", "The bucket's backend is not known here yet.")
         return found
+
+    def count(self, access: AccessKeyInfo) -> None:
+        """Count a request of a caller who is proven, or anybody could use up their rate. Raises SlowDown.
+
+        A tenant with a rate of its own spends it with all its keys together; of the others each key counts alone.
+        """
+        limits = self.ctx.limits
+        own = self.ctx.snapshot.get(RATES).get(access.tenant_id)
+        if own is None:
+            wait = limits.take("s3", access.access_key_id, self.ctx.settings.S3_RATE_LIMIT)
+        else:
+            wait = limits.take("s3", access.tenant_id, own)
+        if wait:
+            raise S3Error("SlowDown", headers={"Retry-After": str(wait)})
 
     async def check_room(self, bucket: BucketInfo, size: int, key: str | None = None) -> None:
         """Refuse, before any of a body is sent, what the tenant's quota cannot take. Raises QuotaExceeded.

@@ -32,9 +32,7 @@ class LoginView(ApiView):
     def post(self, request: Request) -> Response:
         body = self.body(s.LoginSerializer)
         # By account as well, which one may try from many addresses; the page's attempts count too.
-        ratelimit.count(
-            "auth", request._request, f"name:{body['username'].lower()}", settings.AUTH_RATE_LIMIT
-        )
+        ratelimit.count_account(request._request, body["username"])
         return Response(sessions.login(body["username"], body["password"], request=request._request))
 
 
