@@ -4,6 +4,8 @@ from .audit import AuditEntry
 from .credentials import ApiKey, SigningKey
 from .mail import Mail
 from .people import Invitation, Membership, Role, User
+from .second_factors import RecoveryCode, SecondFactor
+from .sign_ins import SignIn
 from .tenants import (
     HOSTNAME,
     PLATFORM_SLUG,
@@ -28,7 +30,10 @@ __all__ = [
     "Mail",
     "Membership",
     "Quota",
+    "RecoveryCode",
     "Role",
+    "SecondFactor",
+    "SignIn",
     "SigningKey",
     "Tenant",
     "TenantOwnQuerySet",
