@@ -22,8 +22,21 @@ class User(AbstractUser, PublicId):
     The username is unique platform-wide, in any case of letters; an e-mail address among the members of a tenant.
     """
 
+    class Kind(models.TextChoices):
+        PERSON = "person"
+        SERVICE = "service", "service account"  # signs in nowhere: it holds API keys in one tenant
+
     first_name = last_name = None  # type: ignore[assignment]
     name = models.CharField(max_length=150, blank=True)
+    kind = models.CharField(max_length=16, choices=Kind, default=Kind.PERSON, editable=False)
+    nexusgate_user_id = models.CharField(
+        "NEXUSGATE user id",
+        max_length=255,
+        unique=True,
+        null=True,
+        blank=True,
+        help_text="The account at the external issuer whose tokens act as this one.",
+    )
 
     class Meta:
         ordering = ["username"]
