@@ -45,6 +45,12 @@ class Conflict(DomainError):
     status, title, code = 409, "Conflict", "conflict"
 
 
+class Gone(DomainError):
+    """Something that was there once, and told so to those who hold what names it."""
+
+    status, title, code = 410, "No longer there", "gone"
+
+
 class QuotaExceeded(DomainError):
     status, title, code = 403, "Quota exceeded", "quota_exceeded"
 

@@ -1,10 +1,31 @@
-"""Fields of request bodies."""
+"""Request bodies and their fields."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from rest_framework import serializers
+
+
+class Body(serializers.Serializer[Any]):
+    """A JSON object of the fields that it names: any other, and one that is only shown, is refused by name."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        strange: dict[str, list[str]] = {}
+        if isinstance(data, Mapping):
+            takes = {field.field_name for field in self._writable_fields}
+            for name in map(str, data):
+                if name not in takes:
+                    strange[name] = ["Read-only." if name in self.fields else "Unknown field."]
+        try:
+            values = super().to_internal_value(data)
+        except serializers.ValidationError as error:
+            assert isinstance(error.detail, dict)
+            raise serializers.ValidationError({**error.detail, **strange}) from None
+        if strange:
+            raise serializers.ValidationError(strange)
+        return values
 
 
 class Text(serializers.CharField):
