@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 GROUPS: dict[str, dict[str, str]] = {
     "Tenant": {
         "tenant.read": "See the tenant, its domains, usage and limits",
-        "tenant.write": "Change the tenant and its domains",
+        "tenant.write": "Change the tenant and its settings",
+        "domain.write": "Add, verify and remove domains",
         "audit.read": "See the audit log",
         "event.read": "See the event log and its live stream",
     },

@@ -1,20 +1,21 @@
-"""A tenant's limits on what is counted in rows."""
+"""A tenant's limits on what is counted."""
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from django.db import models
 
-from gateway.errors import QuotaExceeded
+from gateway.errors import Conflict, Invalid, QuotaExceeded
 from gateway.validation import validated
 from tenants.models import Quota, Tenant
 from tenants.principal import Principal
 
 from . import audit, snapshot
 
-Limited = Literal["buckets", "access_keys", "users", "api_keys"]
-LIMITS = ("storage_bytes", "buckets", "access_keys", "users", "api_keys")
+Limited = Literal["buckets", "access_keys", "users", "api_keys", "workspaces", "devices"]
+LIMITS = ("storage_bytes", "users", "api_keys", "buckets", "access_keys", "workspaces", "devices")
+GB = 1 << 30
 
 
 def lock(tenant_id: int) -> Quota:
@@ -30,16 +31,40 @@ def check(tenant_id: int, limit: Limited, existing: models.QuerySet[models.Model
         raise QuotaExceeded(f"The tenant's limit of {most} {limit.replace('_', ' ')} is reached.")
 
 
-def set_limits(tenant: Tenant, limits: dict[str, int | None], *, actor: Principal) -> Quota:
-    """Change some limits; None lifts one. Call within a transaction."""
-    quota = lock(tenant.pk)
-    before = {name: getattr(quota, name) for name in limits}
-    for name, value in limits.items():
+def wanted(limits: dict[str, Any] | None, max_storage_gb: float | None) -> dict[str, int | None]:
+    """Limits as a door takes them: `max_storage_gb` (of 1,024³ bytes) is another way to say `storage_bytes`.
+
+    Raises Invalid where both are said.
+    """
+    found = dict(limits or {})
+    if max_storage_gb is not None:
+        if found.get("storage_bytes") is not None:
+            raise Invalid(
+                "Give storage_bytes or max_storage_gb, not both.", errors={"max_storage_gb": ["Said twice."]}
+            )
+        found["storage_bytes"] = round(max_storage_gb * GB)
+    return found
+
+
+def set_limits(tenant: Tenant, limits: dict[str, int | None], *, actor: Principal) -> dict[str, int | None]:
+    """Change some limits; None lifts one. One below what is used stops more and takes nothing away.
+
+    Answers those that were otherwise before. Call within a transaction. Raises Invalid.
+    """
+    if unknown := sorted(set(limits) - set(LIMITS)):
+        raise Invalid(f"There is no limit {unknown[0]}.", errors={unknown[0]: ["Unknown."]})
+    try:
+        quota = lock(tenant.pk)
+    except Quota.DoesNotExist:
+        raise Conflict("The tenant is purged.", code="tenant_deleted") from None
+    changes = {name: value for name, value in limits.items() if getattr(quota, name) != value}
+    if not changes:
+        return changes
+    before = {name: getattr(quota, name) for name in changes}
+    for name, value in changes.items():
         setattr(quota, name, value)
     validated(quota, exclude=("tenant",))
-    quota.save(update_fields=list(limits))
-    audit.record(
-        actor, "tenants.quota.update", target=tenant.slug, tenant=tenant, before=before, after=dict(limits)
-    )
+    quota.save(update_fields=list(changes))
+    audit.record(actor, "tenants.quota.update", target=tenant.slug, tenant=tenant, before=before, after=changes)
     snapshot.changed("tenants")
-    return quota
+    return changes
