@@ -45,10 +45,12 @@ def strong_secrets(app_configs: Any, **kwargs: Any) -> list[checks.CheckMessage]
                 "SECRET_KEY is missing or weak.", hint="At least 32 random characters.", id="gateway.E002"
             )
         )
-    if settings.JWT_ALGORITHM.startswith("HS") and _weak(settings.SIMPLE_JWT["SIGNING_KEY"]):  # type: ignore[arg-type]
+    if settings.JWT_ALGORITHM.startswith("HS") and _weak(settings.JWT_SECRET_KEY):
         found.append(
             checks.Error("JWT_SECRET_KEY is weak.", hint="At least 32 random characters.", id="gateway.E003")
         )
+    if any(map(_weak, settings.JWT_PREVIOUS_SECRET_KEYS)):
+        found.append(checks.Error("One of JWT_PREVIOUS_SECRET_KEYS is weak.", id="gateway.E003"))
     if not settings.ENCRYPTION_KEYS and _weak(settings.TENANT_SECRET_PASSPHRASE):
         hint = "id:base64 of 32 random bytes; TENANT_SECRET_PASSPHRASE alone must have 32 characters."
         found.append(checks.Error("GATEHOUSE_ENCRYPTION_KEYS is not set.", hint=hint, id="gateway.E004"))

@@ -9,7 +9,7 @@ from gateway.decision.registry import Decider, registry
 from gateway.decision.snapshot import SnapshotPart
 from gateway.decision.types import Answer, Decision, Failure, Forward, RequestHead
 
-WEB = ("/api", "/admin", "/app", "/docs", "/openapi.json", "/static", "/health", "/metrics")
+WEB = ("/api", "/admin", "/app", "/docs", "/openapi.json", "/static", "/health", "/jwks", "/metrics")
 LIVE = ("/api/v1/realtime/ws", "/api/v1/realtime/events")
 _EXACT: Mapping[str, str] = {"/favicon.ico": "/static/favicon.ico"}
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -75,6 +76,13 @@ def secret(name: str, default: str = "") -> str:
 
 def text(name: str, default: str = "") -> str:
     return os.environ.get(name, default)
+
+
+def choice(name: str, default: str, allowed: Sequence[str]) -> str:
+    value = os.environ.get(name) or default
+    if value not in allowed:
+        raise EnvError(f"{name}={value!r} is none of {', '.join(allowed)}")
+    return value
 
 
 def flag(name: str, default: bool = False) -> bool:

@@ -212,15 +212,19 @@ CSRF_TRUSTED_ORIGINS = sorted({PUBLIC_BASE_URL, *env.words("CSRF_TRUSTED_ORIGINS
 CSRF_FAILURE_VIEW = "gateway.views.csrf_failure"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 << 20  # of forms, and of the API's bodies
 
-JWT_ALGORITHM = env.text("JWT_ALGORITHM", "HS256")
+# Tokens (tenants.tokens): the secret that signs under HS256, HS384 and HS512, and those that still verify; under RS256
+# the platform keeps key pairs of its own (tenants.services.signing_keys).
+JWT_ALGORITHM = env.choice("JWT_ALGORITHM", "HS256", ("HS256", "HS384", "HS512", "RS256"))
+JWT_SECRET_KEY = env.secret("JWT_SECRET_KEY") or SECRET_KEY
+JWT_PREVIOUS_SECRET_KEYS = env.secret("JWT_PREVIOUS_SECRET_KEYS").replace(",", " ").split()
+JWT_ISSUER = env.text("JWT_ISSUER") or PUBLIC_BASE_URL
+JWT_AUDIENCE = env.text("JWT_AUDIENCE") or f"{PUBLIC_BASE_URL}/api/v1"
+JWT_SIGNING_KEY_DAYS = env.integer("JWT_SIGNING_KEY_DAYS", 90)
 SIMPLE_JWT = {
-    "ALGORITHM": JWT_ALGORITHM,
-    "SIGNING_KEY": env.secret("JWT_SECRET_KEY") or SECRET_KEY,
     "ACCESS_TOKEN_LIFETIME": timedelta(minutes=env.integer("JWT_ACCESS_TOKEN_EXPIRE_MINUTES", 30, least=1)),
-    "REFRESH_TOKEN_LIFETIME": timedelta(days=14),
+    "REFRESH_TOKEN_LIFETIME": timedelta(days=env.integer("JWT_REFRESH_TOKEN_EXPIRE_DAYS", 14, least=1)),
     "ROTATE_REFRESH_TOKENS": True,
     "BLACKLIST_AFTER_ROTATION": True,
-    "ISSUER": PUBLIC_BASE_URL,
     "USER_ID_FIELD": "public_id",
     "USER_ID_CLAIM": "sub",
     "UPDATE_LAST_LOGIN": False,
@@ -231,11 +235,11 @@ SIMPLE_JWT = {
 # Requests per minute: per address when anonymous, else per principal, whose tenant may have another rate. 0 is none.
 API_RATE_LIMIT = env.integer("API_RATE_LIMIT", 200)
 AUTH_RATE_LIMIT = env.integer("AUTH_RATE_LIMIT", 60)
+S3_RATE_LIMIT = env.integer("S3_RATE_LIMIT", 30_000)  # per access key and decision process
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["gateway.api.auth.PrincipalAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["gateway.api.auth.HasPermission"],
-S3_RATE_LIMIT = env.integer("S3_RATE_LIMIT", 30_000)  # per access key and decision process
     "DEFAULT_RENDERER_CLASSES": ["gateway.api.renderers.EnvelopeRenderer"],
     "DEFAULT_PARSER_CLASSES": ["gateway.api.parsers.Json"],
     "DEFAULT_PAGINATION_CLASS": "gateway.api.pagination.PageNumbers",

@@ -3,6 +3,7 @@ from django.urls import include, path
 from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerView
 
 from gateway.health import health
+from tenants.pages.jwks import jwks
 
 admin.autodiscover()
 urlpatterns = [
@@ -18,6 +19,7 @@ urlpatterns = [
         SpectacularSwaggerView.as_view(url_name="openapi", authentication_classes=[], permission_classes=[]),
         name="docs",
     ),
+    path("jwks", jwks, name="jwks"),
     path("admin/", admin.site.urls),
     path("", include("gateway.pages")),
 ]

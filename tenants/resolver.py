@@ -13,7 +13,6 @@ from django.http import HttpRequest
 from django.utils.crypto import constant_time_compare
 from rest_framework_simplejwt.exceptions import TokenError
 from rest_framework_simplejwt.settings import api_settings
-from rest_framework_simplejwt.tokens import AccessToken
 from rest_framework_simplejwt.utils import get_md5_hash_password
 
 from gateway.db.scope import platform_scope
@@ -23,6 +22,7 @@ from .models import PLATFORM_SLUG, SLUG_FORM, ApiKey, Domain, Membership, Tenant
 from .permissions import STAFF, role_permissions
 from .principal import Credential, Principal
 from .services import api_keys
+from .tokens import AccessToken
 
 _REFUSED = "The credential is not valid, or no longer."
 

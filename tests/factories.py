@@ -6,7 +6,6 @@ import itertools
 from typing import Any
 
 from rest_framework.test import APIClient
-from rest_framework_simplejwt.tokens import RefreshToken
 
 from gateway.db.scope import platform_scope
 from tenants.models import Membership, Tenant, User
@@ -15,6 +14,7 @@ from tenants.principal import Credential, Principal
 from tenants.services import bootstrap, sessions
 from tenants.services.tenants import create_tenant
 from tenants.services.users import create_user
+from tenants.tokens import RefreshToken
 
 PASSWORD = "Zq~xk9!Wv%Jb@Py&Gf#Hc$42"  # like no username, or it would be refused now and then
 _numbers = itertools.count(1)

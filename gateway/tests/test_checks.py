@@ -16,7 +16,7 @@ def production(settings) -> Any:
     settings.DEVELOPMENT, settings.DEBUG, settings.GATEHOUSE_ENV = False, False, "production"
     settings.SECRET_KEY, settings.INTROSPECT_SECRET = STRONG, ""
     settings.ENCRYPTION_KEYS = "a:AAAA"
-    settings.SIMPLE_JWT = {**settings.SIMPLE_JWT, "SIGNING_KEY": STRONG}
+    settings.JWT_SECRET_KEY = STRONG
     return settings
 
 
@@ -35,7 +35,8 @@ def test_strong_settings_pass(production: Any) -> None:
         ("SECRET_KEY", "changeme", "gateway.E002"),
         ("SECRET_KEY", "a" * 50, "gateway.E002"),
         ("SECRET_KEY", "django-insecure-" + STRONG, "gateway.E002"),
-        ("SIMPLE_JWT", {"SIGNING_KEY": "secret"}, "gateway.E003"),
+        ("JWT_SECRET_KEY", "secret", "gateway.E003"),
+        ("JWT_PREVIOUS_SECRET_KEYS", [STRONG, "secret"], "gateway.E003"),
         ("ENCRYPTION_KEYS", "", "gateway.E004"),
         ("INTROSPECT_SECRET", "short", "gateway.E005"),
         ("DEBUG", True, "gateway.E006"),

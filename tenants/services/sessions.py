@@ -10,12 +10,12 @@ from django.http import HttpRequest
 from django.utils import timezone
 from rest_framework_simplejwt.exceptions import TokenError
 from rest_framework_simplejwt.settings import api_settings
-from rest_framework_simplejwt.tokens import AccessToken, RefreshToken
 
 from gateway.db.scope import platform_scope
 from gateway.errors import DomainError, Unauthenticated
 from tenants import resolver
 from tenants.models import ApiKey, Membership, Tenant, User
+from tenants.tokens import AccessToken, RefreshToken
 
 
 def tokens(refresh: RefreshToken) -> dict[str, Any]:
