@@ -16,7 +16,7 @@ from gateway.supervisor.errors import Refusal
 
 MEMORY = "instance.json"
 LOCK = "lock"
-FOLDERS = ("run", "postgres", "valkey", "caddy", "blobs")
+FOLDERS = ("run", "postgres", "valkey", "caddy", "blobs", "mail")
 
 
 class Home:
