@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -144,3 +145,51 @@ def database(url: str, name: str) -> dict[str, str]:
         "HOST": unquote(query.get("host", parts.hostname or "")),
         "PORT": str(parts.port or ""),
     }
+
+
+@dataclass(frozen=True)
+class Mail:
+    """How e-mail leaves: `folder` is of files, all else of an SMTP server."""
+
+    backend: str
+    folder: str = ""
+    host: str = ""
+    port: int = 25
+    user: str = ""
+    password: str = field(default="", repr=False)
+    starttls: bool = False
+    tls: bool = False
+
+
+def mail(folder: str) -> Mail:
+    """From EMAIL_URL, else from EMAIL_HOST and its like; with neither, e-mails become files in `folder`.
+
+    EMAIL_URL is `smtp://user:password@host:port`, `smtp+tls://` (STARTTLS), `smtps://`, `file:///folder` or `console:`.
+    Raises EnvError, never echoing the password.
+    """
+    url, host = secret("EMAIL_URL"), text("EMAIL_HOST")
+    if not url and host:
+        starttls, tls = flag("EMAIL_USE_TLS"), flag("EMAIL_USE_SSL")
+        if starttls and tls:
+            raise EnvError("EMAIL_USE_TLS and EMAIL_USE_SSL exclude each other")
+        port = integer("EMAIL_PORT", 465 if tls else 587 if starttls else 25, least=1, most=65535)
+        user, password = text("EMAIL_HOST_USER"), secret("EMAIL_HOST_PASSWORD")
+        return Mail(_SMTP, "", host, port, user, password, starttls, tls)
+    parts = urlsplit(url or f"file://{folder}")
+    if parts.scheme == "console":
+        return Mail("django.core.mail.backends.console.EmailBackend")
+    if parts.scheme == "file" and parts.path.startswith("/"):
+        return Mail("django.core.mail.backends.filebased.EmailBackend", unquote(parts.path))
+    if parts.scheme in _MAIL_PORTS and parts.hostname:
+        try:
+            port = parts.port or _MAIL_PORTS[parts.scheme]
+        except ValueError:
+            raise EnvError("EMAIL_URL has a port that is none") from None
+        user, password = unquote(parts.username or ""), unquote(parts.password or "")
+        starttls, tls = parts.scheme == "smtp+tls", parts.scheme == "smtps"
+        return Mail(_SMTP, "", parts.hostname, port, user, password, starttls, tls)
+    raise EnvError("EMAIL_URL is none of smtp://, smtp+tls://, smtps://, file:///folder and console:")
+
+
+_SMTP = "django.core.mail.backends.smtp.EmailBackend"
+_MAIL_PORTS = {"smtp": 25, "smtp+tls": 587, "smtps": 465}

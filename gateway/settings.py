@@ -159,6 +159,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "health": {"task": "gateway.tasks.beat_health", "schedule": 15.0, "options": {"expires": 15}},
     "renew certificate": {"task": "gateway.tasks.renew_certificate", "schedule": 24 * 3600.0},
     "clear expired": {"task": "gateway.tasks.clear_expired", "schedule": 24 * 3600.0},
+    "send mail": {"task": "tenants.tasks.sweep_mail", "schedule": 60.0, "options": {"expires": 60}},
     "settle unanswered writes": {
         "task": "storage.tasks.sweep_intents",
         "schedule": 10.0,
@@ -195,7 +196,10 @@ CSRF_COOKIE_NAME = f"gatehouse_csrf_{HTTP_PORT}"
 SESSION_ENGINE = "gateway.sessions"
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
-SESSION_COOKIE_AGE = 14 * 24 * 3600
+# A session nobody uses ends after so long; sessions and token families after so many days, whatever they do.
+SESSION_IDLE_MINUTES = env.integer("SESSION_IDLE_MINUTES", 24 * 60, least=1)
+SESSION_MAX_DAYS = env.integer("SESSION_MAX_DAYS", 30, least=1)
+SESSION_COOKIE_AGE = SESSION_MAX_DAYS * 24 * 3600
 ENFORCE_HTTPS = env.flag("ENFORCE_HTTPS", PUBLIC_BASE_URL.startswith("https://") and not DEVELOPMENT)
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = ENFORCE_HTTPS
 SECURE_SSL_REDIRECT = ENFORCE_HTTPS
@@ -287,6 +291,17 @@ REALTIME_QUEUE_EVENTS = env.integer("REALTIME_QUEUE_EVENTS", 1000, least=1)
 REALTIME_QUEUE_BYTES = env.size("REALTIME_QUEUE_BYTES", 1 << 20)
 REALTIME_SEND_SECONDS = env.integer("REALTIME_SEND_SECONDS", 20, least=1)
 REALTIME_HEARTBEAT_SECONDS = env.integer("REALTIME_HEARTBEAT_SECONDS", 15, least=1)
+
+# E-mail: files in the home until a server is named. It is sent by jobs (tenants.services.mail), never in a request.
+MAIL = env.mail(str(HOME / "mail"))
+EMAIL_BACKEND = MAIL.backend
+EMAIL_FILE_PATH = MAIL.folder
+EMAIL_HOST, EMAIL_PORT = MAIL.host, MAIL.port
+EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = MAIL.user, MAIL.password
+EMAIL_USE_TLS, EMAIL_USE_SSL = MAIL.starttls, MAIL.tls
+EMAIL_TIMEOUT = 20
+DEFAULT_FROM_EMAIL = env.text("EMAIL_FROM") or f"Gatehouse <gatehouse@{PUBLIC_HOST}>"
+PASSWORD_RESET_TIMEOUT = 3600
 
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"

@@ -44,7 +44,7 @@ def post(kind: str, recipient: str, subject: str, body: str, *, expires_at: date
 
 
 def post_nothing(kind: str) -> None:
-    """Do what `post` does and have nothing sent: for an answer that takes as long whether there is anybody to write to."""
+    """What `post` does, and nothing is sent: for answers that take as long whether there is anybody to write to."""
     now = timezone.now()
     mail = Mail(kind=kind, subject="", expires_at=now, next_attempt_at=None, error="nobody to write to")
     mail.body_sealed = crypto.seal(b"", _aad(mail))
