@@ -85,3 +85,22 @@ def _digest_key(purpose: str) -> bytes:
 def keyed_digest(purpose: str, value: str) -> bytes:
     """A digest that only this instance can compute: for caches keyed by a secret that must not hold it."""
     return hmac.digest(_digest_key(purpose), value.encode(), "sha256")
+
+
+def _signing_key(purpose: str, key_id: str) -> bytes:
+    key = _keys().get(key_id)
+    if key is None:
+        raise CannotOpen("signed under a key that is not configured")
+    return hmac.digest(key, b"gatehouse/sign/" + purpose.encode(), "sha256")
+
+
+def sign(purpose: str, value: bytes) -> tuple[str, bytes]:
+    """The first key's id, and a digest (32 bytes) of `value` that only holders of that key can compute."""
+    key_id = next(iter(_keys()))
+    return key_id, hmac.digest(_signing_key(purpose, key_id), value, "sha256")
+
+
+def is_signed(purpose: str, value: bytes, key_id: str, hexdigest: str) -> bool:
+    """Whether `sign` made this digest of `value`. Raises CannotOpen where the key is not configured."""
+    made = hmac.digest(_signing_key(purpose, key_id), value, "sha256").hex()
+    return hmac.compare_digest(made.encode(), hexdigest.encode())

@@ -171,6 +171,8 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
         "options": {"expires": 30},
     },
     "remove garbage": {"task": "storage.tasks.sweep_garbage", "schedule": 60.0, "options": {"expires": 60}},
+    "seal audit": {"task": "tenants.tasks.seal_audit", "schedule": 300.0, "options": {"expires": 300}},
+    "expire audit": {"task": "tenants.tasks.expire_audit", "schedule": 24 * 3600.0},
     "end forgotten uploads": {"task": "storage.tasks.sweep_uploads", "schedule": 3600.0},
     "remove strays": {"task": "storage.tasks.sweep_strays", "schedule": 3600.0},
 }
@@ -315,6 +317,9 @@ STORAGE_INLINE_LIMIT = env.size("STORAGE_INLINE_LIMIT", 8 << 10)
 # Bytes of index rows that the decision process keeps in memory; 0: none.
 STORAGE_KEPT_ROWS = env.size("STORAGE_KEPT_ROWS", 32 << 20)
 MAX_UPLOAD_SIZE = env.size("MAX_UPLOAD_SIZE", 5 << 30)
+
+# Days that sealed audit entries are kept where a tenant says nothing; 0: for ever.
+AUDIT_RETENTION_DAYS = env.integer("AUDIT_RETENTION_DAYS", 0)
 
 LOG_LEVEL = env.text("LOG_LEVEL", "INFO").upper()
 LOGGING = {

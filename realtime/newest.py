@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from tenants.principal import Principal
 
 MOST_COUNTED = 100_000
+MOST_SEARCHED = 10_000
 
 
 def newest(
@@ -42,3 +43,12 @@ def last_hour() -> int:
     newest_id = Event.objects.aggregate(last=Max("pk"))["last"] or 0
     latest = Event.objects.filter(pk__gt=newest_id - MOST_COUNTED)
     return latest.filter(time__gte=timezone.now() - timedelta(hours=1)).count()
+
+
+def newest_data(tenant_id: int, kind: str) -> dict[str, object] | None:
+    """What the newest event of the type says, among the tenant's newest MOST_SEARCHED; None where there is none."""
+    latest = Event.objects.filter(tenant_id=tenant_id).order_by("-id").values("pk")[:MOST_SEARCHED]
+    found = (
+        Event.objects.filter(pk__in=latest, type=kind).order_by("-id").values_list("data", flat=True).first()
+    )
+    return found if isinstance(found, dict) else None

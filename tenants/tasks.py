@@ -5,6 +5,7 @@ from __future__ import annotations
 from celery import shared_task
 
 from tenants.services import mail
+from tenants.services.audit import retention, sealing
 
 
 @shared_task
@@ -15,3 +16,13 @@ def send_mail(mail_id: int) -> None:
 @shared_task
 def sweep_mail() -> None:
     mail.sweep()
+
+
+@shared_task
+def seal_audit() -> None:
+    sealing.seal_all()
+
+
+@shared_task
+def expire_audit() -> None:
+    retention.expire_all()

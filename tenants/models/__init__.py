@@ -1,6 +1,6 @@
 """Tenants, the people in them, what they may do, and what they did."""
 
-from .audit import AuditEntry
+from .audit import AuditEntry, AuditSeal, UnsealedEntry
 from .credentials import ApiKey, SigningKey
 from .mail import Mail
 from .people import Invitation, Membership, Role, User
@@ -25,6 +25,7 @@ __all__ = [
     "SLUG_FORM",
     "ApiKey",
     "AuditEntry",
+    "AuditSeal",
     "Domain",
     "Invitation",
     "Mail",
@@ -38,5 +39,6 @@ __all__ = [
     "Tenant",
     "TenantOwnQuerySet",
     "TenantSettings",
+    "UnsealedEntry",
     "User",
 ]
