@@ -15,11 +15,11 @@ TEST_HOME = var/test
 SERVICES = $(VENV)/python -m gateway.supervisor services --home $(TEST_HOME) --
 ARGS =
 
-.PHONY: help up down status reset secrets demo run test test-long check format bench openapi lock python test-env lint-env \
+.PHONY: help up down status reset secrets demo run test test-long check format bench openapi permissions lock python test-env lint-env \
 	check-format check-lint check-templates check-django
 
 help: ## This list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 up: python ## Install, prepare and run the platform here, until Ctrl-C
 	@exec $(SUPERVISOR) up
@@ -82,6 +82,9 @@ bench: test-env ## Measure against bare programs on this machine; prints ratios
 
 openapi: test-env ## Write docs/openapi.json
 	@exec $(SERVICES) $(VENV)/python manage.py spectacular --fail-on-warn --validate --file docs/openapi.json --format openapi-json
+
+permissions: test-env ## Write docs/permissions.md
+	@exec $(SERVICES) $(VENV)/python -m tests.permissions
 
 lock: lint-env ## Lock requirements/*.in anew, with hashes and without registry addresses
 	@cd requirements && for name in install base test lint; do \

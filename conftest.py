@@ -25,11 +25,17 @@ def pytest_configure() -> None:
 
 @pytest.fixture(autouse=True, scope="session")
 def _tests_own_settings() -> Iterator[None]:
-    """Argon2 with the least cost: tests make hundreds of accounts. No rate limits: they come from one address."""
+    """Argon2 with the least cost: tests make hundreds of accounts. No rate limits: they come from one address.
+
+    Static files are looked for when they are asked for: WhiteNoise would list them all for every test client.
+    """
     from django.test import override_settings
 
     with override_settings(
-        PASSWORD_HASHERS=["tests.hashers.QuickArgon2"], API_RATE_LIMIT=0, AUTH_RATE_LIMIT=0
+        PASSWORD_HASHERS=["tests.hashers.QuickArgon2"],
+        API_RATE_LIMIT=0,
+        AUTH_RATE_LIMIT=0,
+        WHITENOISE_AUTOREFRESH=True,
     ):
         yield
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from django.core.cache import cache
 from django.db import DatabaseError, connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.views.decorators.http import require_safe
 from redis.exceptions import RedisError
 
 log = logging.getLogger(__name__)
@@ -73,6 +74,7 @@ def look() -> Health:
     return Health(found)
 
 
+@require_safe
 def health(request: HttpRequest) -> HttpResponse:
     """For probes, so open to all and without detail."""
     found = look()

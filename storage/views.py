@@ -57,6 +57,7 @@ def buckets(request: PageRequest) -> HttpResponse:
     """The tenant's buckets; POST makes one."""
     if request.method != "POST":
         return show(request, "storage/buckets.html", _buckets(request), part="storage/_buckets.html")
+    request.principal.require("storage.bucket.write")
     form = _bucket_form(request, request.POST)
     if form.is_valid():
         try:

@@ -1,0 +1,105 @@
+"""Backends, buckets, objects and S3 access keys."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from gateway.db.scope import tenant_scope
+from storage.services import access_keys, backends, buckets
+from storage.tests.test_api import make_object
+
+from .table import ADMIN, MEMBER, STAFF, VIEWER, api, page
+from .world import World
+
+
+def _backend(world: World, *, shared: bool = False) -> object:
+    """One that refuses connections at once; only staff may name such an address."""
+    staff = replace(world.principals["staff"], tenant=world.home)
+    return backends.create_backend(
+        "row",
+        endpoint="http://127.0.0.1:1",
+        access_key="key",
+        secret_key="secret",
+        shared=shared,
+        actor=staff,
+    ).public_id
+
+
+def _bucket(world: World, name: str = "row") -> object:
+    backends.ensure_default_backends()
+    with tenant_scope(world.home.pk):
+        return buckets.create_bucket(name, actor=world.admin).public_id
+
+
+def _object(world: World) -> str:
+    _bucket(world, "filled")
+    make_object(world.home, "filled", "key")
+    return "filled"
+
+
+def _key(world: World, of: str) -> object:
+    with tenant_scope(world.home.pk):
+        return access_keys.issue_access_key("row", actor=world.principals[of])[0].public_id
+
+
+def _default(world: World) -> str:
+    backends.ensure_default_backends()
+    return "local"
+
+
+MAKERS = {
+    "backend": _backend,
+    "shared_backend": lambda world: _backend(world, shared=True),
+    "bucket": _bucket,
+    "bucket_name": lambda world: _bucket(world) and "row",
+    "filled": _object,
+    "default": _default,
+    "access_key": lambda world: _key(world, "admin"),
+    "own_access_key": lambda world: _key(world, "member"),
+}
+
+NEW_BACKEND = {"name": "new", "endpoint": "https://192.0.2.1", "access_key": "key", "secret_key": "secret"}
+OBJECT = {"bucket": "{filled}", "key": "key"}
+
+ROWS = [
+    api("GET", "storage/backends", ADMIN),
+    api("POST", "storage/backends", ADMIN, body=NEW_BACKEND),
+    api("POST", "storage/backends", STAFF, body=NEW_BACKEND | {"shared": True}, case="shared"),
+    api("GET", "storage/backends/{backend}", ADMIN),
+    api("PATCH", "storage/backends/{backend}", ADMIN, body={"name": "renamed", "endpoint": "https://192.0.2.1"}),
+    api("PATCH", "storage/backends/{shared_backend}", STAFF, body={"name": "renamed"}, case="shared"),
+    api("DELETE", "storage/backends/{backend}", ADMIN),
+    api("DELETE", "storage/backends/{shared_backend}", STAFF, case="shared"),
+    api("POST", "storage/backends/{backend}/check", ADMIN, 200),
+    api("GET", "storage/buckets", VIEWER),
+    api("POST", "storage/buckets", MEMBER, body={"name": "new", "backend": "{default}"}),
+    api("GET", "storage/buckets/{bucket}", VIEWER),
+    api("DELETE", "storage/buckets/{bucket}", ADMIN),
+    api("GET", "storage/access-keys", MEMBER),
+    api("POST", "storage/access-keys", MEMBER, body={"name": "new"}),
+    api("GET", "storage/access-keys/{access_key}", ADMIN.but(member=404), case="an administrator's"),
+    api("GET", "storage/access-keys/{own_access_key}", MEMBER, case="a member's"),
+    api("DELETE", "storage/access-keys/{access_key}", ADMIN.but(member=404), case="an administrator's"),
+    api("DELETE", "storage/access-keys/{own_access_key}", MEMBER, case="a member's"),
+    api("GET", "storage/objects", VIEWER, query=OBJECT | {"key": ""}),
+    api("DELETE", "storage/objects", MEMBER, query=OBJECT),
+    api("POST", "storage/objects/links", VIEWER, body=OBJECT, case="to download"),
+    api(
+        "POST", "storage/objects/links", MEMBER, body=OBJECT | {"method": "PUT"}, needs="storage.object.write",
+        case="to upload",
+    ),
+    page("GET", "/app/buckets", VIEWER),
+    page("POST", "/app/buckets", MEMBER, body={"name": "new", "backend": "{default}"}),
+    page("GET", "/app/buckets/new", MEMBER),
+    page("GET", "/app/buckets/{bucket_name}", VIEWER),
+    page("POST", "/app/buckets/{bucket_name}/delete", ADMIN),
+    page("GET", "/app/buckets/{filled}/object", VIEWER, query={"key": "key"}),
+    page("POST", "/app/buckets/{filled}/links", VIEWER, json={"method": "GET", "key": "key"}, case="to download"),
+    page("POST", "/app/buckets/{filled}/links", MEMBER, json={"method": "PUT", "key": "key"}, case="to upload"),
+    page("POST", "/app/buckets/{filled}/delete-objects", MEMBER, json={"keys": ["key"]}),
+    page("GET", "/app/access-keys", MEMBER),
+    page("POST", "/app/access-keys", MEMBER, body={"name": "new"}),
+    page("GET", "/app/access-keys/new", MEMBER),
+    page("POST", "/app/access-keys/{access_key}/revoke", ADMIN, case="an administrator's"),
+    page("POST", "/app/access-keys/{own_access_key}/revoke", MEMBER, case="a member's"),
+]  # fmt: skip
