@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import asyncpg
-
-from gateway.decision.database import DatabaseBusy
+from gateway.decision.database import LOST, DatabaseBusy
 
 
 class DatabaseUnavailable(Exception):
@@ -19,12 +17,5 @@ def answering() -> Iterator[None]:
     """Raises DatabaseUnavailable for what the pool and asyncpg raise within."""
     try:
         yield
-    except (
-        DatabaseBusy,
-        asyncpg.PostgresError,
-        asyncpg.InterfaceError,
-        asyncpg.InternalClientError,  # a connection that was just cut
-        OSError,
-        TimeoutError,
-    ) as error:
+    except (DatabaseBusy, *LOST) as error:
         raise DatabaseUnavailable(str(error) or type(error).__name__) from error

@@ -34,6 +34,7 @@ _DATABASE_AWAY = (
     DatabaseBusy,
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
     asyncpg.OperatorInterventionError,
     ConnectionError,
 )

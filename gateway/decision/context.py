@@ -31,10 +31,10 @@ class DecisionContext:
     redis: "redis.asyncio.Redis"
     settings: Any
     """django.conf.settings."""
-    limits: Limits = field(default_factory=Limits)
-    """How often a caller may ask: `ctx.limits.take("<group>", caller, per_minute)`."""
     public_hosts: frozenset[str] = frozenset()
     hosts_part: SnapshotPart[frozenset[str]] | None = field(default=None)
+    limits: Limits = field(default_factory=Limits)
+    """How often a caller may ask: `ctx.limits.take("<group>", caller, per_minute)`."""
 
     def is_public_host(self, host: str) -> bool:
         """Whether the platform itself (pages, API, path-style S3) is served under that host name.

@@ -23,6 +23,10 @@ else:
     Connection = asyncpg.Connection  # cannot be subscripted when it runs
 
 
+# What asyncpg raises when the database goes away. InternalClientError: a statement on a connection that was just cut.
+LOST = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+
+
 class DatabaseBusy(Exception):
     """No connection became free, or none could be made, in time. Answered as 503."""
 
@@ -152,7 +156,7 @@ class Pool:
     async def _connect(self) -> _Held:
         try:
             return _Held(await self._address.connect(self._role, patience=self._patience, command_timeout=10))
-        except (OSError, TimeoutError, asyncpg.PostgresError) as error:
+        except LOST as error:
             self._free_place()
             raise DatabaseBusy(f"no {self._role} connection can be made: {error}") from error
         except BaseException:
@@ -200,6 +204,9 @@ class Database:
         held = await self._wide.take()
         try:
             yield held.conn
+        except asyncpg.InternalClientError:
+            held.conn.terminate()
+            raise
         finally:
             self._wide.give_back(held)
 
@@ -214,8 +221,10 @@ class Database:
                 await held.conn.execute("SELECT set_config('app.tenant', $1, false)", str(tenant_id))
                 held.tenant = tenant_id
             yield held.conn
-        except BaseException:
+        except BaseException as error:
             held.tenant = None
+            if isinstance(error, asyncpg.InternalClientError):
+                held.conn.terminate()
             raise
         finally:
             self._app.give_back(held)

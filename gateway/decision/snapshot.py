@@ -15,9 +15,7 @@ from collections.abc import Awaitable, Callable, Iterable, Set
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar, cast
 
-import asyncpg
-
-from gateway.decision.database import Connection, Database
+from gateway.decision.database import LOST, Connection, Database
 
 logger = logging.getLogger(__name__)
 
@@ -157,8 +155,9 @@ class Snapshot:
         while True:
             try:
                 await self._listen_once()
-            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-                logger.warning("the snapshot listener lost the database and will reconnect: %s", error)
+            except Exception as error:  # whatever it was: the process must go on listening
+                unknown = not isinstance(error, LOST)
+                logger.warning("the snapshot listener will reconnect: %s", error, exc_info=unknown)
             await asyncio.sleep(RETRY_SECONDS)
 
     async def _listen_once(self) -> None:

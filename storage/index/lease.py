@@ -15,9 +15,7 @@ import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-import asyncpg
-
-from gateway.decision.database import DatabaseBusy
+from gateway.decision.database import LOST, DatabaseBusy
 
 if TYPE_CHECKING:
     from gateway.decision.database import Connection, Database
@@ -94,8 +92,8 @@ class Lease:
                 finally:
                     self._lost()
                     conn.terminate()
-            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as e:
-                log.warning("the lock on object rows is lost: %s", e)
+            except Exception as e:  # whatever it was: without this task nothing is ever written again
+                log.warning("the lock on object rows is lost: %s", e, exc_info=not isinstance(e, LOST))
                 await asyncio.sleep(PAUSE / 2)
 
     async def _take_part(self, conn: Connection) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -245,3 +247,60 @@ async def in_thread(work: Callable[..., Any], *args: Any) -> Any:
             connection.close()
 
     return await asyncio.to_thread(run)
+
+
+class Wire:
+    """A relay to the database that can be cut, as a server that is killed cuts it: without a word."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self._to = (host, port)
+        self._open: list[asyncio.StreamWriter] = []
+
+    async def start(self) -> int:
+        self.server = await asyncio.start_server(self._serve, "127.0.0.1")
+        return int(self.server.sockets[0].getsockname()[1])
+
+    def cut(self) -> None:
+        for writer in self._open:
+            writer.transport.abort()
+        self._open.clear()
+
+    async def close(self) -> None:
+        self.server.close()
+        self.cut()
+        await asyncio.sleep(0.01)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        far_reader, far_writer = await asyncio.open_connection(*self._to)
+        self._open += [writer, far_writer]
+        await asyncio.gather(self._copy(reader, far_writer), self._copy(far_reader, writer))
+
+    async def _copy(self, source: asyncio.StreamReader, to: asyncio.StreamWriter) -> None:
+        with suppress(OSError):
+            while data := await source.read(1 << 16):
+                to.write(data)
+                await to.drain()
+        to.transport.abort()
+
+
+async def test_writes_go_on_after_whatever_cuts_the_lock_off(
+    db: Database, bucket: BucketInfo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(leases, "POLL", 0.0)
+    monkeypatch.setattr(leases, "PAUSE", 0.01)
+    wire = Wire(db.address.host, db.address.port)
+    through = Database(replace(db.address, port=await wire.start()))
+    index = ObjectIndex(through, keep=1 << 20)
+    chance = random.Random(7)
+    try:
+        for _ in range(60):
+            await until(lambda: index._lease._may_write.is_set())
+            await asyncio.sleep(chance.random() * 0.02)
+            wire.cut()
+            await asyncio.sleep(0)
+        await until(lambda: index._lease._may_write.is_set())
+        await index.commit_put(put(bucket, "k", b"after"))
+    finally:
+        await index._lease.close()
+        await through.close()
+        await wire.close()
