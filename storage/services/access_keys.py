@@ -63,6 +63,13 @@ def revoke_access_key(key: AccessKey, *, actor: Principal) -> None:
         realtime.publish(key.tenant_id, "storage.access_key.revoked", subject=key.access_key_id, actor=actor)
 
 
+def revoke_all(tenant_id: int, user_id: int) -> None:
+    """End all keys of somebody who leaves the tenant. Call within the transaction that tells of it."""
+    keys = AccessKey.objects.filter(tenant=tenant_id, user=user_id, revoked_at=None)
+    keys.update(revoked_at=timezone.now())
+    snapshot.changed("access_keys")
+
+
 def signing_key(*, actor: Principal) -> tuple[str, str]:
     """(id, secret) of the hidden key that signs links handed to the caller; made when there is none yet.
 
