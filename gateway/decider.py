@@ -15,8 +15,11 @@ _EXACT: Mapping[str, str] = {"/favicon.ico": "/static/favicon.ico"}
 
 
 async def load_public_hosts(conn: Connection) -> frozenset[str]:
-    """The tenants' domains."""
-    rows = await conn.fetch("SELECT lower(hostname) FROM tenants_domain")
+    """The tenants' verified domains."""
+    rows = await conn.fetch(
+        "SELECT lower(d.hostname) FROM tenants_domain d JOIN tenants_tenant t ON t.id = d.tenant_id "
+        "WHERE d.verified_at IS NOT NULL AND t.status IN ('active', 'suspended')"
+    )
     return frozenset(row[0] for row in rows)
 
 

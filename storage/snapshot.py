@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Literal
 
 from gateway import crypto
 from gateway.decision.snapshot import SnapshotPart
+from tenants import features
 from tenants.permissions import PERMISSIONS, held
 
 from .index.types import BucketInfo
@@ -78,10 +79,11 @@ WHERE t.status = 'active'
 # Staff act in every tenant without being its members.
 _ACCESS_KEYS = """
 SELECT k.access_key_id, k.secret_sealed, k.tenant_id, t.slug, k.user_id, u.username, u.is_staff,
-    r.base, r.granted, k.permissions
+    r.base, r.granted, k.permissions, s.disabled_features
 FROM storage_accesskey k
 JOIN tenants_user u ON u.id = k.user_id
 JOIN tenants_tenant t ON t.id = k.tenant_id
+JOIN tenants_tenantsettings s ON s.tenant_id = k.tenant_id
 LEFT JOIN tenants_membership m ON m.tenant_id = k.tenant_id AND m.user_id = k.user_id AND m.is_active
 LEFT JOIN tenants_role r ON r.id = m.role_id
 WHERE k.revoked_at IS NULL AND u.is_active AND t.status = 'active' AND (m.id IS NOT NULL OR u.is_staff)
@@ -127,7 +129,7 @@ def _access_key(row: asyncpg.Record) -> AccessKeyInfo:
         tenant_id=row["tenant_id"],
         tenant_slug=row["slug"],
         user_id=row["user_id"],
-        permissions=may,
+        permissions=features.without(may, row["disabled_features"]),
         actor=row["username"],
     )
 

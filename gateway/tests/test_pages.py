@@ -12,7 +12,7 @@ from django.test import Client, override_settings
 from gateway.db.scope import platform_scope
 from storage.services import backends
 from tenants.models import Membership, Role, Tenant
-from tenants.services import tenants
+from tenants.services import domains, tenants
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -212,7 +212,7 @@ def test_a_suspended_tenant_gives_way_to_another_of_the_person() -> None:
 def test_somebody_without_a_tenant_at_a_tenants_domain_is_told() -> None:
     one, other = factories.tenant(), factories.tenant()
     who = factories.member(one)
-    tenants.add_domain(other, "files.example.org", actor=factories.staff())
+    domains.add_domain(other, "files.example.org", actor=factories.staff())
     tenants.update_tenant(one, status="suspended", actor=factories.staff())
     client = Client()
     client.force_login(who.user)  # type: ignore[arg-type]

@@ -86,3 +86,9 @@ class ObjectProvider(Provider, Protocol):
 
     def delete(self, bucket: str, key: str) -> None:
         """Remove the object; absent is fine. Raises Refused, Unreachable."""
+
+    def empty_bucket(self, name: str) -> None:
+        """Remove every object of a bucket of ours, known to the index or not; absent is fine.
+
+        Raises Refused, Unreachable.
+        """

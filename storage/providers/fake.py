@@ -71,6 +71,12 @@ class FakeProvider:
         self._backend.objects[bucket].pop(key, None)
         self._end()
 
+    def empty_bucket(self, name: str) -> None:
+        self._begin(f"empty {name}")
+        if name in self._backend.objects:
+            self._backend.objects[name].clear()
+        self._end()
+
     def _begin(self, call: str) -> None:
         self._backend.calls.append(call)
         if self._backend.failures:

@@ -161,3 +161,25 @@ class S3Provider:
     def delete(self, bucket: str, key: str) -> None:
         with _explained(self._connection):
             self._s3.delete_object(Bucket=bucket, Key=key)
+
+    def empty_bucket(self, name: str) -> None:
+        """One by one where the vendor lacks DeleteObjects."""
+        with _explained(self._connection):
+            try:
+                for page in self._s3.get_paginator("list_objects_v2").paginate(Bucket=name):
+                    self._delete_many(name, [found["Key"] for found in page.get("Contents", [])])
+            except exceptions.ClientError as e:
+                if e.response["Error"].get("Code", "") not in _MISSING:
+                    raise
+
+    def _delete_many(self, bucket: str, keys: list[str]) -> None:
+        if not keys:
+            return
+        named = {"Objects": [{"Key": key} for key in keys], "Quiet": True}
+        try:
+            failed = self._s3.delete_objects(Bucket=bucket, Delete=named).get("Errors", [])
+            left = [error["Key"] for error in failed]
+        except exceptions.ClientError:
+            left = keys
+        for key in left:
+            self._s3.delete_object(Bucket=bucket, Key=key)

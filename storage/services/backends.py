@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from gateway import crypto, env
@@ -18,7 +19,7 @@ from realtime import services as realtime
 from storage import providers
 from storage.models import Backend
 from tenants.principal import Principal
-from tenants.services import audit, snapshot
+from tenants.services import audit, settings, snapshot
 
 from . import reach
 
@@ -145,8 +146,33 @@ def get_backend(public_id: UUID, *, actor: Principal) -> Backend:
 def for_new_bucket(name: str | None, *, actor: Principal) -> Backend:
     """The backend that a bucket asks for by name, else the tenant's default, else the platform's.
 
-    Raises Invalid for a name that is not within reach.
+    Raises Invalid for a name that is not within reach, Forbidden (`backend_not_allowed`) where the tenant's settings
+    leave it out: they bind new buckets, and what lies elsewhere already stays in use.
     """
+    chosen = _choose(name, actor)
+    allowed = settings.of_tenant(actor.tenant)
+    if allowed.allowed_backends is not None and chosen.name not in allowed.allowed_backends:
+        raise Forbidden(f"The tenant may not use the backend {chosen.name}.", code="backend_not_allowed")
+    if (
+        allowed.allowed_regions is not None
+        and is_remote(chosen)
+        and chosen.region not in allowed.allowed_regions
+    ):
+        where = chosen.region or "no region"
+        raise Forbidden(
+            f"The tenant may not use {where}, where {chosen.name} is.", code="backend_not_allowed"
+        )
+    return chosen
+
+
+def names_within_reach(tenant_id: int) -> set[str]:
+    """The names of a tenant's own and the shared backends."""
+    with platform_scope("settings are checked before they are anybody's"):
+        rows = Backend.objects.filter(Q(tenant_id=tenant_id) | Q(tenant__isnull=True))
+        return set(rows.values_list("name", flat=True))
+
+
+def _choose(name: str | None, actor: Principal) -> Backend:
     within_reach = Backend.objects.visible_to(actor)
     if name:
         # A tenant's own backend hides a shared one of the same name.

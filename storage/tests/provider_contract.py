@@ -53,3 +53,13 @@ class RemoteProviderContract:
         assert provider.head("gh-full", "k") is not None
         provider.delete("gh-full", "k")
         provider.remove_bucket("gh-full")
+
+    def test_a_bucket_is_emptied_however_often(self, provider: ObjectProvider, put: Put) -> None:
+        provider.ensure_bucket("gh-emptied")
+        for key in ("a", "b c/ü+%.txt", "d/e"):
+            put("gh-emptied", key, b"x")
+        for _ in range(2):
+            provider.empty_bucket("gh-emptied")
+        assert provider.head("gh-emptied", "b c/ü+%.txt") is None
+        provider.remove_bucket("gh-emptied")
+        provider.empty_bucket("gh-emptied")

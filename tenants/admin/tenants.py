@@ -12,7 +12,7 @@ from unfold.decorators import display
 
 from gateway.admin_verbs import ReadOnlyInline, VerbAdmin, actor
 from tenants.models import Domain, Membership, Quota, Tenant
-from tenants.services import quotas, tenants
+from tenants.services import domains, quotas, tenants
 
 
 class DomainInline(ReadOnlyInline):
@@ -87,10 +87,10 @@ class DomainAdmin(VerbAdmin):
     autocomplete_fields = ("tenant",)
 
     def create(self, row: Domain, values: dict[str, Any], request: HttpRequest) -> Domain:
-        return tenants.add_domain(values["tenant"], values["hostname"], actor=actor(request))
+        return domains.add_domain(values["tenant"], values["hostname"], actor=actor(request))
 
     def remove(self, row: Domain, request: HttpRequest) -> None:
-        tenants.remove_domain(row, actor=actor(request))
+        domains.remove_domain(row, actor=actor(request))
 
 
 @admin.register(Quota)

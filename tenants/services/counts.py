@@ -21,7 +21,7 @@ def limits(tenant_id: int) -> Quota:
 def of_platform() -> dict[str, int]:
     """Call within platform_scope."""
     return {
-        "tenants": Tenant.objects.count(),
+        "tenants": Tenant.objects.present().count(),
         "suspended": Tenant.objects.filter(status=Tenant.Status.SUSPENDED).count(),
         "users": User.objects.filter(is_active=True).count(),
         "api_keys": ApiKey.objects.filter(revoked_at=None).count(),

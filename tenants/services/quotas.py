@@ -65,6 +65,8 @@ def set_limits(tenant: Tenant, limits: dict[str, int | None], *, actor: Principa
         setattr(quota, name, value)
     validated(quota, exclude=("tenant",))
     quota.save(update_fields=list(changes))
-    audit.record(actor, "tenants.quota.update", target=tenant.slug, tenant=tenant, before=before, after=changes)
+    audit.record(
+        actor, "tenants.quota.update", target=tenant.slug, tenant=tenant, before=before, after=changes
+    )
     snapshot.changed("tenants")
     return changes

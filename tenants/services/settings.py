@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from django.conf import settings as platform
 from django.db import transaction
 
 from gateway.db.scope import platform_scope
@@ -81,7 +80,8 @@ def _checked(tenant: Tenant, changes: dict[str, Any]) -> dict[str, Any]:
         if name not in features.FEATURES:
             known = ", ".join(features.FEATURES)
             raise Invalid(
-                f"There is no feature {name}.", errors={"disabled_features": [f"Unknown: {name}. Known: {known}."]}
+                f"There is no feature {name}.",
+                errors={"disabled_features": [f"Unknown: {name}. Known: {known}."]},
             )
     if found.get("disabled_features") is None:
         found.pop("disabled_features", None)

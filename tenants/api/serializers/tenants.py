@@ -1,19 +1,67 @@
-"""How tenants, domains, usage and limits look in the API."""
+"""How tenants, usage, limits and settings look in the API."""
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 from rest_framework import serializers
 
-from gateway.api.fields import Text
-from tenants.models import SLUG, Domain, Quota, Tenant
+from gateway.api.fields import Body, Flag, Text, Whole
+from tenants.features import FEATURES
+from tenants.models import SLUG, Tenant
+from tenants.services.quotas import LIMITS
+from tenants.services.settings import LEAST_RETENTION_DAYS, MOST_RATE, MOST_RETENTION_DAYS
+
+_MOST_BYTES, _MOST_ROWS = (1 << 63) - 1, (1 << 31) - 1
+_SET_BY_STAFF = [(Tenant.Status.ACTIVE.value, "Active"), (Tenant.Status.SUSPENDED.value, "Suspended")]
 
 
-class LimitsSerializer(serializers.ModelSerializer[Quota]):
-    class Meta:
-        model = Quota
-        fields = ["storage_bytes", "buckets", "access_keys", "users", "api_keys"]
+class LimitsSerializer(Body):
+    """null lifts a limit."""
+
+    def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
+        return {
+            name: Whole(
+                required=False,
+                allow_null=True,
+                min_value=0,
+                max_value=_MOST_BYTES if name == "storage_bytes" else _MOST_ROWS,
+            )
+            for name in LIMITS
+        }
+
+
+class SettingsSerializer(Body):
+    """What is null follows the platform."""
+
+    require_second_factor = Flag(required=False, help_text="Members sign in with a second factor")
+    audit_retention_days = Whole(
+        required=False,
+        allow_null=True,
+        min_value=LEAST_RETENTION_DAYS,
+        max_value=MOST_RETENTION_DAYS,
+        help_text="Days that audit entries are kept",
+    )
+    disabled_features = serializers.ListField(
+        child=Text(max_length=64), required=False, max_length=100, help_text=f"Of: {', '.join(FEATURES)}"
+    )
+    allowed_backends = serializers.ListField(
+        child=Text(max_length=63),
+        required=False,
+        allow_null=True,
+        max_length=100,
+        help_text="Names; for new buckets",
+    )
+    allowed_regions = serializers.ListField(
+        child=Text(max_length=63),
+        required=False,
+        allow_null=True,
+        max_length=100,
+        help_text="For new buckets",
+    )
+    api_rate = Whole(required=False, allow_null=True, min_value=0, max_value=MOST_RATE)
+    auth_rate = Whole(required=False, allow_null=True, min_value=0, max_value=MOST_RATE)
+    s3_rate = Whole(required=False, allow_null=True, min_value=0, max_value=MOST_RATE)
 
 
 class TenantSerializer(serializers.ModelSerializer[Tenant]):
@@ -21,31 +69,43 @@ class TenantSerializer(serializers.ModelSerializer[Tenant]):
 
     class Meta:
         model = Tenant
-        fields = ["id", "name", "slug", "status", "created_at"]
+        fields = ["id", "name", "slug", "status", "created_at", "suspended_at", "deleted_at", "purge_at"]
 
 
-class CreateTenantSerializer(serializers.Serializer[Any]):
+class CreateTenantSerializer(Body):
     name = Text(max_length=200)
     slug = Text(max_length=63, validators=[SLUG])
+    domain = Text(max_length=253, required=False, help_text="A host name that staff vouch for")
+    max_storage_gb = serializers.FloatField(
+        required=False, min_value=0, max_value=1e9, help_text="limits.storage_bytes in units of 1,024³"
+    )
+    limits = LimitsSerializer(required=False)
+    settings = SettingsSerializer(required=False)
 
 
-class UpdateTenantSerializer(serializers.Serializer[Any]):
+class UpdateTenantSerializer(Body):
     name = Text(max_length=200, required=False)
-    status = serializers.ChoiceField(Tenant.Status.choices, required=False)
-    limits = LimitsSerializer(required=False, help_text="null lifts a limit")
+    status = serializers.ChoiceField(_SET_BY_STAFF, required=False)
+    limits = LimitsSerializer(required=False)
+    max_storage_gb = serializers.FloatField(required=False, min_value=0, max_value=1e9)
 
 
-class DomainSerializer(serializers.ModelSerializer[Domain]):
-    id = serializers.UUIDField(source="public_id", read_only=True)
-
-    class Meta:
-        model = Domain
-        fields = ["id", "hostname", "created_at"]
-        extra_kwargs: ClassVar[dict[str, Any]] = {"hostname": {"validators": []}}
+class PurgeSerializer(Body):
+    slug = Text(max_length=63, help_text="The tenant's, to show that this one is meant")
 
 
 class UsageSerializer(serializers.Serializer[Any]):
-    """What a tenant uses, beside its limits (null: unlimited)."""
+    """What a tenant uses, beside its limits (null: unlimited). What nothing counts yet has no usage."""
 
     usage = serializers.DictField(child=serializers.IntegerField())
     limits = LimitsSerializer()
+
+
+class RecountSerializer(serializers.Serializer[Any]):
+    was_right = serializers.BooleanField()
+
+
+class ImportedSerializer(serializers.Serializer[Any]):
+    dry_run = serializers.BooleanField()
+    count = serializers.IntegerField()
+    slugs = serializers.ListField(child=serializers.CharField())

@@ -1,0 +1,102 @@
+"""Deleting tenants: refused everywhere at once, brought back within the grace, or purged (`purge`) after it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from gateway.db.scope import platform_scope
+from gateway.errors import Conflict, Invalid
+from gateway.queue import enqueue
+from realtime import services as realtime
+from tenants import tasks
+from tenants.models import PLATFORM_SLUG, Tenant
+from tenants.principal import Principal
+
+from . import audit, snapshot
+
+
+def delete_tenant(tenant: Tenant, *, actor: Principal) -> Tenant:
+    """Refuse and hide the tenant from now on, and purge it TENANT_PURGE_DAYS later. Again changes nothing.
+
+    Raises Forbidden, Conflict for the platform's own and a purged one.
+    """
+    actor.require("platform.tenants")
+    with platform_scope("staff delete any tenant"), transaction.atomic():
+        tenant = _locked(tenant)
+        if tenant.slug == PLATFORM_SLUG:
+            raise Conflict("The platform's own tenant cannot be deleted.", code="platform_tenant")
+        if tenant.status == Tenant.Status.DELETED:
+            return tenant
+        now = timezone.now()
+        before = tenant.status
+        tenant.status, tenant.deleted_at = Tenant.Status.DELETED, now
+        tenant.purge_at = now + timedelta(days=settings.TENANT_PURGE_DAYS)
+        _save(tenant, "delete", before, actor)
+    return tenant
+
+
+def restore_tenant(tenant: Tenant, *, actor: Principal) -> Tenant:
+    """Bring a deleted tenant back as it was, suspended or active.
+
+    Raises Forbidden, Conflict for one that is not deleted, or whose purge is due: it may have begun.
+    """
+    actor.require("platform.tenants")
+    with platform_scope("staff restore any tenant"), transaction.atomic():
+        tenant = _locked(tenant)
+        if tenant.status != Tenant.Status.DELETED:
+            raise Conflict("The tenant is not deleted.", code="tenant_not_deleted")
+        if tenant.purge_at is not None and tenant.purge_at <= timezone.now():
+            raise Conflict("The tenant is being purged.", code="tenant_purging")
+        tenant.status = Tenant.Status.SUSPENDED if tenant.suspended_at else Tenant.Status.ACTIVE
+        tenant.deleted_at = tenant.purge_at = None
+        _save(tenant, "restore", Tenant.Status.DELETED, actor)
+    return tenant
+
+
+def purge_now(tenant: Tenant, slug: str, *, actor: Principal) -> Tenant:
+    """End a deleted tenant's grace; the purge begins after the commit. `slug` shows that this tenant is meant.
+
+    Raises Forbidden, Invalid, Conflict for one that is not deleted.
+    """
+    actor.require("platform.tenants")
+    if slug != tenant.slug:
+        raise Invalid("That is not the tenant's slug.", errors={"slug": ["Not this tenant's."]})
+    with platform_scope("staff purge any tenant"), transaction.atomic():
+        tenant = _locked(tenant)
+        if tenant.status != Tenant.Status.DELETED:
+            raise Conflict("Only a deleted tenant is purged.", code="tenant_not_deleted")
+        now = timezone.now()
+        if tenant.purge_at is None or tenant.purge_at > now:
+            tenant.purge_at = now
+            tenant.save(update_fields=["purge_at"])
+            audit.record(actor, "tenants.tenant.purge_now", target=tenant.slug, tenant=tenant)
+        enqueue(tasks.purge_tenant, tenant.pk)
+    return tenant
+
+
+def _locked(tenant: Tenant) -> Tenant:
+    found = Tenant.objects.select_for_update(no_key=True).get(pk=tenant.pk)
+    if found.status == Tenant.Status.PURGED:
+        raise Conflict("The tenant is purged.", code="tenant_deleted")
+    return found
+
+
+def _save(tenant: Tenant, verb: str, before: str, actor: Principal) -> None:
+    tenant.save(update_fields=["status", "deleted_at", "purge_at"])
+    data: dict[str, object] = {"status": tenant.status}
+    if tenant.purge_at is not None:
+        data["purge_at"] = tenant.purge_at.isoformat()
+    audit.record(
+        actor,
+        f"tenants.tenant.{verb}",
+        target=tenant.slug,
+        tenant=tenant,
+        before={"status": before},
+        after=data,
+    )
+    snapshot.changed("tenants")
+    realtime.publish(tenant.pk, f"tenants.tenant.{verb}d", subject=tenant.slug, data=data, actor=actor)
