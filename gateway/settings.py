@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from csp.constants import NONCE
+
 from gateway import env
 from gateway.admin_theme import UNFOLD  # noqa: F401 - read by the admin's theme
 
@@ -65,6 +67,8 @@ INSTALLED_APPS = [
     "rest_framework_simplejwt.token_blacklist",
     "drf_spectacular",
     "drf_spectacular_sidecar",
+    "corsheaders",
+    "csp",
     "channels",
     "django_celery_beat",
     "gateway.apps.GatewayConfig",
@@ -82,10 +86,13 @@ MIDDLEWARE = [
     "gateway.middleware.request_context",
     "gateway.middleware.optional_slash",
     "django.middleware.security.SecurityMiddleware",
-    "gateway.middleware.security_headers",
+    "corsheaders.middleware.CorsMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "gateway.middleware.security_headers",  # within django-csp, whose policy is for pages
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
+    "gateway.middleware.csrf_header",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "gateway.middleware.session_scope",
@@ -103,8 +110,13 @@ TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
         "DIRS": [BASE_DIR / "templates"],
-        "APP_DIRS": True,
         "OPTIONS": {
+            "loaders": [
+                (
+                    "django.template.loaders.cached.Loader",
+                    ["django.template.loaders.filesystem.Loader", "gateway.admin_templates.Loader"],
+                )
+            ],
             "context_processors": [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
@@ -141,6 +153,12 @@ CACHES = {
     }
 }
 
+# Tenants: how long a deleted one can be restored, how often what is due is purged; how domains are verified.
+TENANT_PURGE_DAYS = env.integer("TENANT_PURGE_DAYS", 30)
+PURGE_INTERVAL_SECONDS = env.integer("PURGE_INTERVAL_SECONDS", 3600, least=10)
+DNS_RESOLVERS = env.words("DNS_RESOLVERS")
+DOMAIN_CHECK_PRIVATE = env.flag("DOMAIN_CHECK_PRIVATE", DEVELOPMENT)
+
 CELERY_BROKER_URL = REDIS_URL
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_TRANSPORT_OPTIONS = {
@@ -154,12 +172,17 @@ CELERY_TASK_TIME_LIMIT = 3600
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BEAT_SCHEDULER = "gateway.schedule:Schedule"
+# Jobs whose times follow the environment, also where the schedule's row was there before.
+SCHEDULED_BY_ENVIRONMENT = {"purge tenants"} if env.text("PURGE_INTERVAL_SECONDS") else set()
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "health": {"task": "gateway.tasks.beat_health", "schedule": 15.0, "options": {"expires": 15}},
     "renew certificate": {"task": "gateway.tasks.renew_certificate", "schedule": 24 * 3600.0},
     "clear expired": {"task": "gateway.tasks.clear_expired", "schedule": 24 * 3600.0},
     "send mail": {"task": "tenants.tasks.sweep_mail", "schedule": 60.0, "options": {"expires": 60}},
+    "check domains": {"task": "tenants.tasks.sweep_domains", "schedule": 60.0, "options": {"expires": 60}},
+    "purge tenants": {"task": "tenants.tasks.sweep_purges", "schedule": float(PURGE_INTERVAL_SECONDS)},
+    "recount usage": {"task": "tenants.tasks.recount_usage", "schedule": 24 * 3600.0},
     "settle unanswered writes": {
         "task": "storage.tasks.sweep_intents",
         "schedule": 10.0,
@@ -192,9 +215,12 @@ LOGIN_URL = "/app/login"
 LOGIN_REDIRECT_URL = "/app/"
 LOGOUT_REDIRECT_URL = "/app/login"
 
-# One clone may run several instances on the ports of one host name, and cookies do not tell ports apart.
-SESSION_COOKIE_NAME = f"gatehouse_session_{HTTP_PORT}"
-CSRF_COOKIE_NAME = f"gatehouse_csrf_{HTTP_PORT}"
+ENFORCE_HTTPS = env.flag("ENFORCE_HTTPS", PUBLIC_BASE_URL.startswith("https://") and not DEVELOPMENT)
+# One clone may run several instances on the ports of one host name, and cookies do not tell ports apart. `__Host-`
+# (RFC 6265bis, section 4.1.3.2): only this very host may set it, over https.
+_COOKIE = "__Host-gatehouse" if ENFORCE_HTTPS else "gatehouse"
+SESSION_COOKIE_NAME = f"{_COOKIE}_session_{HTTP_PORT}"
+CSRF_COOKIE_NAME = f"{_COOKIE}_csrf_{HTTP_PORT}"
 SESSION_ENGINE = "gateway.sessions"
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
@@ -202,10 +228,9 @@ SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 SESSION_IDLE_MINUTES = env.integer("SESSION_IDLE_MINUTES", 24 * 60, least=1)
 SESSION_MAX_DAYS = env.integer("SESSION_MAX_DAYS", 30, least=1)
 SESSION_COOKIE_AGE = SESSION_MAX_DAYS * 24 * 3600
-ENFORCE_HTTPS = env.flag("ENFORCE_HTTPS", PUBLIC_BASE_URL.startswith("https://") and not DEVELOPMENT)
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = ENFORCE_HTTPS
-SECURE_SSL_REDIRECT = ENFORCE_HTTPS
-# Probes come over loopback and follow no redirect.
+SECURE_SSL_REDIRECT = ENFORCE_HTTPS  # for who comes past the edge, where `gateway.decider` has done it
+# Probes follow no redirect.
 SECURE_REDIRECT_EXEMPT = [r"^(api/v1/)?health/?$", r"^metrics/?$"]
 SECURE_HSTS_SECONDS = env.integer("HSTS_MAX_AGE", 31_536_000) if ENFORCE_HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = ENFORCE_HTTPS and env.flag("HSTS_INCLUDE_SUBDOMAINS", True)
@@ -214,6 +239,39 @@ SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
+# Pages run scripts and styles of our own files, or those of the admin's theme that bear the request's nonce.
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": ["'none'"],
+        "script-src": ["'self'", NONCE],
+        "style-src": ["'self'", NONCE],
+        "img-src": ["'self'", "data:", "blob:"],
+        "font-src": ["'self'"],
+        "connect-src": ["'self'"],
+        "manifest-src": ["'self'"],
+        "base-uri": ["'none'"],
+        "form-action": ["'self'"],
+        "frame-ancestors": ["'none'"],
+        "upgrade-insecure-requests": ENFORCE_HTTPS,
+    }
+}
+# Other sites' scripts may call the API with a credential of their own; cookies never count for them.
+_ORIGINS = env.words("CORS_ALLOW_ORIGINS")
+CORS_ALLOW_ALL_ORIGINS = "*" in _ORIGINS
+CORS_ALLOWED_ORIGINS = [origin.rstrip("/") for origin in _ORIGINS if origin != "*"]
+CORS_ALLOW_CREDENTIALS = False
+CORS_URLS_REGEX = r"^/(api/v1/|openapi\.json$)"
+CORS_ALLOW_HEADERS = (
+    "accept",
+    "authorization",
+    "content-type",
+    "last-event-id",
+    "x-api-key",
+    "x-request-id",
+    "x-tenant",
+)
+CORS_EXPOSE_HEADERS = ("retry-after", "x-request-id")
+CORS_PREFLIGHT_MAX_AGE = 600
 CSRF_TRUSTED_ORIGINS = sorted({PUBLIC_BASE_URL, *env.words("CSRF_TRUSTED_ORIGINS")})
 CSRF_FAILURE_VIEW = "gateway.views.csrf_failure"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 << 20  # of forms, and of the API's bodies
