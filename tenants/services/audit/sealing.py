@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 BATCH = 1000
 EVENT = "tenants.audit.sealed"
-_LOCK = 7163  # first key of the advisory locks of chains; 7162 are the event logs'
+_LOCK = 7164  # first key of the advisory locks of chains; 7162 are the event logs', 7163 is the object rows'
 
 
 def seal_all() -> int:
