@@ -1,19 +1,25 @@
-"""Users and roles."""
+"""Users: members of tenants, one by one and in bulk."""
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 from uuid import UUID
 
-from drf_spectacular.utils import extend_schema
+from django.http import HttpResponse, HttpResponseBase
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.parsers import BaseParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from gateway.api.auth import principal
+from gateway.api.parsers import Json
 from gateway.api.views import ApiView
 from gateway.db.scope import tenant_scope
-from tenants.models import Membership, Role
-from tenants.services import tenants, users
+from gateway.errors import Invalid
+from gateway.tables import csv_text, read_csv, read_json
+from tenants.models import Membership
+from tenants.services import passwords, tenants, user_tables, users
 
 from .serializers import people as s
 
@@ -30,23 +36,40 @@ class TenantUsersView(ApiView):
 
     @extend_schema(request=s.CreateUserSerializer, responses={201: s.MemberSerializer})
     def post(self, request: Request, public_id: UUID) -> Response:
+        """Make a new account; somebody who has one is invited, or added by platform staff."""
         tenant = tenants.get_tenant(public_id, actor=principal(request))
         body = self.body(s.CreateUserSerializer)
         membership = users.create_user(tenant, **body, actor=principal(request))
         return Response(s.MemberSerializer(membership).data, status=201)
 
 
+class TenantUserView(ApiView):
+    permissions = {"DELETE": "user.write"}
+
+    @extend_schema(responses={204: None})
+    def delete(self, request: Request, public_id: UUID, user_id: UUID) -> Response:
+        """Remove from the tenant for good: keys are revoked, what the user made stays."""
+        tenant = tenants.get_tenant(public_id, actor=principal(request))
+        actor = principal(request)
+        with tenant_scope(tenant.pk):
+            membership = users.get_membership_in(tenant, user_id)
+            users.remove_member(membership, actor=actor)
+        return Response(status=204)
+
+
+class TenantMembersView(ApiView):
+    permissions = {"POST": "platform.tenants"}
+
+    @extend_schema(request=s.AddMemberSerializer, responses={201: s.MemberSerializer})
+    def post(self, request: Request, public_id: UUID) -> Response:
+        """Make somebody who has an account a member as well."""
+        tenant = tenants.get_tenant(public_id, actor=principal(request))
+        membership = users.add_member(tenant, **self.body(s.AddMemberSerializer), actor=principal(request))
+        return Response(s.MemberSerializer(membership).data, status=201)
+
+
 def members() -> Any:
     return Membership.objects.select_related("user", "role")
-
-
-class RolesView(ApiView):
-    permissions = {"GET": "user.read"}
-    serializer_class = s.RoleSerializer
-
-    @extend_schema(responses=s.RoleSerializer(many=True))
-    def get(self, request: Request) -> Response:
-        return self.page(Role.objects.visible_to(principal(request)), s.RoleSerializer)
 
 
 class UsersView(ApiView):
@@ -69,16 +92,11 @@ class UserView(ApiView):
 
     @extend_schema(request=s.UpdateUserSerializer, responses=s.MemberSerializer)
     def patch(self, request: Request, public_id: UUID) -> Response:
-        """Change the role, deactivate or reactivate."""
+        """Change the role, deactivate or reactivate; the account itself where it is of this tenant alone."""
         caller = principal(request)
         membership = users.get_membership(public_id, actor=caller)
-        body = self.body(s.UpdateUserSerializer)
-        if "role" in body:
-            users.assign_role(membership, body["role"], actor=caller)
-        if "is_active" in body:
-            change = users.reactivate_user if body["is_active"] else users.deactivate_user
-            change(membership, actor=caller)
-        return Response(s.MemberSerializer(users.get_membership(public_id, actor=caller)).data)
+        changed = users.update_user(membership, self.body(s.UpdateUserSerializer), actor=caller)
+        return Response(s.MemberSerializer(changed).data)
 
     @extend_schema(request=s.UpdateUserSerializer, responses=s.MemberSerializer)
     def put(self, request: Request, public_id: UUID) -> Response:
@@ -90,3 +108,70 @@ class UserView(ApiView):
         caller = principal(request)
         users.deactivate_user(users.get_membership(public_id, actor=caller), actor=caller)
         return Response(status=204)
+
+
+class PasswordLinkView(ApiView):
+    permissions = {"POST": "user.write"}
+
+    @extend_schema(request=None, responses={202: None})
+    def post(self, request: Request, public_id: UUID) -> Response:
+        """Send the user a link to set a password with, at their own address."""
+        caller = principal(request)
+        passwords.send_link(users.get_membership(public_id, actor=caller), actor=caller)
+        return Response(status=202)
+
+
+class Csv(BaseParser):
+    media_type = "text/csv"
+
+    def parse(self, stream: Any, media_type: Any = None, parser_context: Any = None) -> bytes:
+        content: bytes = stream.read()
+        return content
+
+
+class UserTableView(ApiView):
+    permissions = {"GET": "user.read"}
+
+    @extend_schema(responses={(200, "text/csv"): str})
+    def get(self, request: Request) -> HttpResponseBase:
+        """The tenant's users as CSV, without passwords."""
+        rows = user_tables.rows_of(principal(request).tenant, actor=principal(request))
+        content = "".join(csv_text(user_tables.COLUMNS, rows))
+        headers = {"Content-Disposition": 'attachment; filename="users.csv"'}
+        return HttpResponse(content, content_type="text/csv; charset=utf-8", headers=headers)
+
+
+class UserListView(ApiView):
+    permissions = {"GET": "user.read"}
+    pagination_class = None
+
+    @extend_schema(responses=s.UserRowSerializer(many=True))
+    def get(self, request: Request) -> Response:
+        """The tenant's users as an import takes them, without passwords."""
+        return Response(list(user_tables.rows_of(principal(request).tenant, actor=principal(request))))
+
+
+class ImportUsersView(ApiView):
+    permissions = {"POST": "user.write"}
+    parser_classes = [Json, Csv]
+    pagination_class = None
+
+    @extend_schema(
+        request={"application/json": s.ImportUsersSerializer, "text/csv": str},
+        parameters=[
+            OpenApiParameter("dry_run", bool, description="true: tell what would become of each row")
+        ],
+        responses=s.OutcomeSerializer(many=True),
+    )
+    def post(self, request: Request) -> Response:
+        """Take a table in, as a whole or not at all. Rows with an address alone are invited."""
+        caller = principal(request)
+        asked = request.query_params.get("dry_run", "false")
+        if asked not in ("true", "false"):
+            raise Invalid("dry_run is true or false.", errors={"dry_run": ["true or false."]})
+        if isinstance(request.data, bytes):
+            rows = read_csv(request.data, user_tables.COLUMNS)
+        else:
+            rows = read_json(self.body(s.ImportUsersSerializer)["users"], user_tables.COLUMNS)
+        outcomes = user_tables.take(caller.tenant, rows, dry_run=asked == "true", actor=caller)
+        return Response(s.OutcomeSerializer(list(map(asdict, outcomes)), many=True).data)

@@ -27,6 +27,8 @@ from . import accounts, audit, mail, sign_ins
 _WHY = "accounts are known platform-wide"
 MOST_ACCOUNTS = 5
 """How many accounts of one address are written to."""
+LINKS_PER_MINUTE = 3
+"""How often links for one username or address are asked for, whoever asks."""
 
 
 def set_password(user: User, text: str, *, actor: Principal) -> None:

@@ -116,7 +116,12 @@ def role_for(tenant: Tenant, slug: str, actor: Principal | None) -> Role:
 
 def get_membership(public_id: Any, *, actor: Principal) -> Membership:
     """The caller's tenant's member with that user id. Raises NotFound."""
-    members = Membership.objects.visible_to(actor).select_related("user", "role", "tenant")
+    return get_membership_in(actor.tenant, public_id)
+
+
+def get_membership_in(tenant: Tenant, public_id: Any) -> Membership:
+    """The member of a tenant that the caller may see, with that user id. Raises NotFound."""
+    members = Membership.objects.filter(tenant=tenant).select_related("user", "role", "tenant")
     membership: Membership | None = members.filter(user__public_id=public_id).first()
     if membership is None:
         raise NotFound("No such user.")
