@@ -24,6 +24,7 @@ UNFOLD: dict[str, Any] = {
     "SITE_ICON": _static("img/logo.svg"),
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": _static("img/favicon.svg")}],
     "STYLES": [_static("css/admin.css")],
+    "SCRIPTS": [_static("js/admin.js")],
     "BORDER_RADIUS": "6px",
     "COLORS": {
         "base": {
@@ -120,12 +121,12 @@ UNFOLD: dict[str, Any] = {
                 ],
             },
             {
-                "title": "Tokens",
+                "title": "Signing in",
                 "separator": True,
                 "collapsible": True,
                 "items": [
-                    _link("Issued refresh tokens", "token", "token_blacklist_outstandingtoken"),
-                    _link("Spent refresh tokens", "block", "token_blacklist_blacklistedtoken"),
+                    _link("Sign-ins", "login", "tenants_signin"),
+                    _link("Second factors", "passkey", "tenants_secondfactor"),
                 ],
             },
         ],

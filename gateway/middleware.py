@@ -10,21 +10,21 @@ from gateway.api import ratelimit
 from gateway.db.scope import enter_tenant, no_scope, platform_scope
 from gateway.errors import DomainError, RateLimited
 from gateway.logs import accept_request_id, request_id
-from gateway.ui import refusal
+from gateway.ui import led_on, refusal
 from tenants import resolver
 
 Handler = Callable[[HttpRequest], HttpResponse]
 
-# Scripts and styles come from ourselves alone. The admin's theme and the API page evaluate expressions and write
-# style attributes; the user interface needs neither.
-_POLICY = (
-    "default-src 'self'; img-src 'self' data: blob:; object-src 'none'; base-uri 'self'; form-action 'self'; "
-    "frame-ancestors 'none'; "
-)
-_STRICT = _POLICY + "script-src 'self'; style-src 'self'"
-_LENIENT = (
-    _POLICY
-    + "script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; font-src 'self' data:"
+# Of whatever is no page: nothing in it runs or is shown, should a browser be led to take it for one.
+INERT = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+
+# What pages may ask a browser for: the clipboard for keys that are shown once, and passkeys.
+_PERMISSIONS = (
+    "accelerometer=(), autoplay=(), bluetooth=(), browsing-topics=(), camera=(), display-capture=(), "
+    "encrypted-media=(), fullscreen=(), geolocation=(), gyroscope=(), hid=(), idle-detection=(), magnetometer=(), "
+    "microphone=(), midi=(), payment=(), picture-in-picture=(), screen-wake-lock=(), serial=(), usb=(), "
+    "xr-spatial-tracking=(), clipboard-write=(self), publickey-credentials-get=(self), "
+    "publickey-credentials-create=(self)"
 )
 
 
@@ -56,13 +56,30 @@ def optional_slash(get_response: Handler) -> Handler:
 
 
 def security_headers(get_response: Handler) -> Handler:
+    """Headers that Django and django-csp leave to others, on every answer."""
+
     def middleware(request: HttpRequest) -> HttpResponse:
         response = get_response(request)
-        lenient = request.path.startswith(("/admin/", "/docs"))
-        response.headers.setdefault("Content-Security-Policy", _LENIENT if lenient else _STRICT)
-        response.headers.setdefault("Permissions-Policy", "camera=(), geolocation=(), microphone=()")
-        response.headers.setdefault("X-XSS-Protection", "0")
+        headers = response.headers
+        if not response.get("Content-Type", "").startswith("text/html"):
+            headers.setdefault("Content-Security-Policy", INERT)
+        headers.setdefault("Permissions-Policy", _PERMISSIONS)
+        headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
+        headers.setdefault(
+            "X-XSS-Protection", "0"
+        )  # the auditor it once controlled could be turned against pages
         return response
+
+    return middleware
+
+
+def csrf_header(get_response: Handler) -> Handler:
+    """Take the CSRF token from `X-CSRF-Token` as well as from `X-CSRFToken`."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        if token := request.META.get("HTTP_X_CSRF_TOKEN"):
+            request.META.setdefault("HTTP_X_CSRFTOKEN", token)
+        return get_response(request)
 
     return middleware
 
@@ -83,6 +100,8 @@ def session_scope(get_response: Handler) -> Handler:
         request.principal = principal  # type: ignore[attr-defined]
         if principal is None:
             return get_response(request)
+        if request.path.startswith("/admin/") and principal.barred:
+            return led_on(request, principal)
         if request.path.startswith("/admin/") and principal.user and principal.user.is_staff:
             with platform_scope("the admin is the platform staff's view of all tenants"):
                 return get_response(request)

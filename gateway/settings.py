@@ -64,7 +64,6 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "rest_framework",
-    "rest_framework_simplejwt.token_blacklist",
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "corsheaders",
@@ -178,7 +177,7 @@ CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "health": {"task": "gateway.tasks.beat_health", "schedule": 15.0, "options": {"expires": 15}},
     "renew certificate": {"task": "gateway.tasks.renew_certificate", "schedule": 24 * 3600.0},
-    "clear expired": {"task": "gateway.tasks.clear_expired", "schedule": 24 * 3600.0},
+    "clear expired": {"task": "gateway.tasks.clear_expired", "schedule": 3600.0},
     "send mail": {"task": "tenants.tasks.sweep_mail", "schedule": 60.0, "options": {"expires": 60}},
     "check domains": {"task": "tenants.tasks.sweep_domains", "schedule": 60.0, "options": {"expires": 60}},
     "purge tenants": {"task": "tenants.tasks.sweep_purges", "schedule": float(PURGE_INTERVAL_SECONDS)},
@@ -287,8 +286,6 @@ JWT_SIGNING_KEY_DAYS = env.integer("JWT_SIGNING_KEY_DAYS", 90)
 SIMPLE_JWT = {
     "ACCESS_TOKEN_LIFETIME": timedelta(minutes=env.integer("JWT_ACCESS_TOKEN_EXPIRE_MINUTES", 30, least=1)),
     "REFRESH_TOKEN_LIFETIME": timedelta(days=env.integer("JWT_REFRESH_TOKEN_EXPIRE_DAYS", 14, least=1)),
-    "ROTATE_REFRESH_TOKENS": True,
-    "BLACKLIST_AFTER_ROTATION": True,
     "USER_ID_FIELD": "public_id",
     "USER_ID_CLAIM": "sub",
     "UPDATE_LAST_LOGIN": False,
