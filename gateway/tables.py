@@ -97,19 +97,13 @@ def read_json(content: object, columns: Sequence[str]) -> list[Row]:
     return _bounded(Row(number, dict(item)) for number, item in enumerate(content, 1))
 
 
-def parsed(
-    rows: Iterable[Row], serializer: type[BaseSerializer[Any]], refusals: Refusals
-) -> list[tuple[Row, dict[str, Any]]]:
-    """The rows that the serializer accepts, each with its validated values; the others go to `refusals`."""
-    good = []
-    for row in rows:
-        read = serializer(data=row.values)
-        if read.is_valid():
-            good.append((row, dict(read.validated_data)))
-        else:
-            errors = {str(field): [str(text) for text in texts] for field, texts in read.errors.items()}
-            refusals.add(row, Invalid("", errors=errors))
-    return good
+def checked(row: Row, serializer: type[BaseSerializer[Any]]) -> dict[str, Any]:
+    """The row's values after validation. Raises Invalid by column."""
+    read = serializer(data=row.values)
+    if read.is_valid():
+        return dict(read.validated_data)
+    errors = {str(field): [str(text) for text in texts] for field, texts in read.errors.items()}
+    raise Invalid("The row cannot be read.", errors=errors)
 
 
 def csv_text(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:

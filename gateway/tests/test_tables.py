@@ -62,14 +62,14 @@ class _Sizes(serializers.Serializer[object]):
 
 
 def test_all_that_is_wrong_is_told_by_row_and_column() -> None:
-    refusals = tables.Refusals()
-    rows = tables.read_csv("name,size\na,1\nb,many\n,2\nc,3\n", COLUMNS)
-    good = tables.parsed(rows, _Sizes, refusals)
-    assert [(row.number, values) for row, values in good] == [
-        (2, {"name": "a", "size": 1}),
-        (5, {"name": "c", "size": 3}),
-    ]
-    refusals.add(good[1][0], Conflict("There is one already.", errors={"name": ["Taken."]}))
+    refusals, good = tables.Refusals(), []
+    for row in tables.read_csv("name,size\na,1\nb,many\n,2\nc,3\n", COLUMNS):
+        try:
+            good.append((row.number, tables.checked(row, _Sizes)))
+        except Invalid as error:
+            refusals.add(row, error)
+    assert good == [(2, {"name": "a", "size": 1}), (5, {"name": "c", "size": 3})]
+    refusals.add(tables.Row(5, {}), Conflict("There is one already.", errors={"name": ["Taken."]}))
     with pytest.raises(Invalid) as refused:
         refusals.check()
     assert refused.value.code == "rows_refused"

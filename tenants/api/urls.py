@@ -10,6 +10,7 @@ from . import (
     passwords,
     people,
     roles,
+    tenant_tables,
     tenants,
 )
 
@@ -32,6 +33,9 @@ urlpatterns = [
     path("auth/second-factors/<uuid:public_id>", account.SecondFactorView.as_view()),
     path("auth/second-factors/<uuid:public_id>/confirm", account.ConfirmSecondFactorView.as_view()),
     path("tenants", tenants.TenantsView.as_view()),
+    path("tenants/import", tenant_tables.ImportTenantsView.as_view()),
+    path("tenants/export.csv", tenant_tables.TenantTableView.as_view()),
+    path("tenants/export.json", tenant_tables.TenantListView.as_view()),
     path("tenants/<uuid:public_id>", tenants.TenantView.as_view()),
     path("tenants/<uuid:public_id>/users", people.TenantUsersView.as_view()),
     path("tenants/<uuid:public_id>/users/<uuid:user_id>", people.TenantUserView.as_view()),

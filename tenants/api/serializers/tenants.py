@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 from rest_framework import serializers
@@ -105,7 +106,20 @@ class RecountSerializer(serializers.Serializer[Any]):
     was_right = serializers.BooleanField()
 
 
-class ImportedSerializer(serializers.Serializer[Any]):
-    dry_run = serializers.BooleanField()
-    count = serializers.IntegerField()
-    slugs = serializers.ListField(child=serializers.CharField())
+class TenantRowSerializer(LimitsSerializer):
+    """A row of an export, as an import takes it."""
+
+    name = Text(max_length=200)
+    slug = Text(max_length=63)
+    status = serializers.ChoiceField(_SET_BY_STAFF, required=False)
+    domain = Text(required=False, allow_blank=True, help_text="Verified host names, parted by spaces")
+
+    def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
+        return {**copy.deepcopy(self._declared_fields), **super().get_fields()}
+
+
+class ImportTenantsSerializer(Body):
+    tenants = serializers.ListField(
+        child=serializers.DictField(),
+        help_text="Objects with the columns of an export; name and slug at least",
+    )
