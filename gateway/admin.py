@@ -1,4 +1,4 @@
-"""The admin of the packages that we stand on, in the same look: schedules and refresh tokens."""
+"""The admin of the packages that we stand on, in the same look: schedules."""
 
 from __future__ import annotations
 
@@ -14,11 +14,8 @@ from django_celery_beat.models import (
     PeriodicTask,
     SolarSchedule,
 )
-from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
 from unfold.admin import ModelAdmin
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
-
-from gateway.admin_verbs import LogAdmin
 
 for _model in (
     Group,  # rights come from roles in tenants
@@ -27,8 +24,6 @@ for _model in (
     CrontabSchedule,
     IntervalSchedule,
     SolarSchedule,
-    OutstandingToken,
-    BlacklistedToken,
 ):
     if admin.site.is_registered(_model):
         admin.site.unregister(_model)
@@ -82,29 +77,3 @@ class SolarScheduleAdmin(_ScheduleAdmin):
     list_display = ("event", "latitude", "longitude")
     list_filter = ("event",)
     search_fields = ("event",)
-
-
-@admin.register(OutstandingToken)
-class OutstandingTokenAdmin(LogAdmin):
-    """Which refresh tokens were issued; the tokens themselves are not shown."""
-
-    list_display = ("jti", "user", "created_at", "expires_at")
-    list_select_related = ("user",)
-    search_fields = ("jti", "user__username")
-    fields = ("jti", "user", "created_at", "expires_at")
-
-
-@admin.register(BlacklistedToken)
-class BlacklistedTokenAdmin(LogAdmin):
-    list_display = ("_jti", "_user", "blacklisted_at")
-    list_select_related = ("token__user",)
-    search_fields = ("token__jti", "token__user__username")
-    fields = ("_jti", "_user", "blacklisted_at")
-
-    @admin.display(description="jti")
-    def _jti(self, row: BlacklistedToken) -> str:
-        return row.token.jti
-
-    @admin.display(description="user")
-    def _user(self, row: BlacklistedToken) -> str:
-        return str(row.token.user)

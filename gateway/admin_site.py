@@ -6,7 +6,6 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.conf import settings
-from django.contrib import auth
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import URLPattern, path
@@ -17,7 +16,7 @@ from gateway.errors import Forbidden
 from gateway.ui import refusal
 from realtime import newest
 from storage.services import totals
-from tenants.services import counts
+from tenants.services import counts, login
 
 
 class AdminSite(UnfoldAdminSite):
@@ -32,7 +31,7 @@ class AdminSite(UnfoldAdminSite):
         return HttpResponseRedirect(f"{settings.LOGIN_URL}?{urlencode({'next': onward})}")
 
     def logout(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        auth.logout(request)
+        login.end_session(request)
         return HttpResponseRedirect(settings.LOGOUT_REDIRECT_URL)
 
     def extra_urls(self) -> list[URLPattern]:

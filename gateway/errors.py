@@ -10,11 +10,15 @@ from collections.abc import Mapping, Sequence
 
 
 class DomainError(Exception):
-    """`code` is a stable word for programs; `errors` lists messages by field of the input."""
+    """`code` is a stable word for programs; `errors` lists messages by field of the input.
+
+    `members` are told beside them: extension members of the problem (RFC 9457, section 3.2).
+    """
 
     status = 400
     title = "Bad request"
     code = "bad_request"
+    members: Mapping[str, object] = {}
 
     def __init__(
         self, detail: str, *, code: str | None = None, errors: Mapping[str, Sequence[str]] | None = None

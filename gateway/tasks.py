@@ -9,6 +9,8 @@ from django.core.management import call_command
 from gateway import health
 from gateway.db.scope import platform_scope
 from gateway.edge import instance
+from tenants.services import sign_ins
+from tenants.services.second_factors import factors
 
 
 @shared_task
@@ -23,7 +25,8 @@ def renew_certificate() -> None:
 
 @shared_task
 def clear_expired() -> None:
-    """Remove sessions and refresh tokens that can no longer be used."""
-    with platform_scope("sessions and tokens belong to accounts, not to tenants"):
+    """Close sign-ins that time has ended; remove sessions and unconfirmed second factors of which nothing comes."""
+    sign_ins.tidy()
+    factors.tidy()
+    with platform_scope("sessions belong to accounts, not to tenants"):
         call_command("clearsessions")
-        call_command("flushexpiredtokens")

@@ -83,8 +83,13 @@ def is_part(request: HttpRequest) -> bool:
     return request.headers.get("HX-Request") == "true" and "HX-History-Restore-Request" not in request.headers
 
 
-def page(*permissions: str, methods: tuple[str, ...] = ("GET", "HEAD")) -> Callable[[PageView[P]], View[P]]:
-    """A page of the signed-in, for holders of any of `permissions`. What its view refuses is shown as an error."""
+def page(
+    *permissions: str, methods: tuple[str, ...] = ("GET", "HEAD"), account: bool = False
+) -> Callable[[PageView[P]], View[P]]:
+    """A page of the signed-in, for holders of any of `permissions`. What its view refuses is shown as an error.
+
+    Who must show or set up a second factor first is led there, but for pages of the `account`.
+    """
 
     def decorate(view: PageView[P]) -> View[P]:
         @wraps(view)
@@ -95,6 +100,8 @@ def page(*permissions: str, methods: tuple[str, ...] = ("GET", "HEAD")) -> Calla
                 principal = getattr(request, "principal", None)
                 if principal is None:
                     return _not_in(request)
+                if principal.barred and not account:
+                    return led_on(request, principal)
                 if permissions and not any(map(principal.can, permissions)):
                     raise Forbidden(
                         f"This page needs the permission {permissions[0]}.", code="permission_missing"
@@ -125,6 +132,22 @@ def _not_in(request: HttpRequest) -> HttpResponse:
     if wants_problem(request):
         error = Unauthenticated("You are signed out.")
         return JsonResponse(details(error), status=401, content_type=PROBLEM, headers={"HX-Redirect": to})
+    return HttpResponseRedirect(to)
+
+
+def led_on(request: HttpRequest, principal: Principal) -> HttpResponse:
+    """To the page where the person does what must be done before anything else in the tenant, and back."""
+    name = "login-second-factor" if principal.barred == "second_factor_required" else "account-second-factor"
+    back = request.headers.get("HX-Current-URL") if is_part(request) else request.get_full_path()
+    to = reverse(name) + (f"?{urlencode({'next': back})}" if back and request.method == "GET" else "")
+    if wants_problem(request):
+        try:
+            principal.require_entry()
+        except DomainError as error:
+            problem = details(error)
+            return JsonResponse(
+                problem, status=error.status, content_type=PROBLEM, headers={"HX-Redirect": to}
+            )
     return HttpResponseRedirect(to)
 
 

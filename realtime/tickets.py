@@ -33,6 +33,7 @@ def issue(holder: Holder) -> str:
         "credential": credential.id,
         "ends": credential.expires_at and credential.expires_at.timestamp(),
         "password": credential.password,
+        "sign_in": credential.sign_in,
         "session": holder.session_key,
     }
     try:
@@ -56,7 +57,7 @@ def redeem(ticket: str) -> Holder:
         raise Unauthenticated("The ticket is not valid, or was used.")
     note = orjson.loads(crypto.open_sealed(sealed, name.encode()))
     ends = note["ends"] and datetime.fromtimestamp(note["ends"], UTC)
-    credential = Credential(note["kind"], note["credential"], ends, note["password"])
+    credential = Credential(note["kind"], note["credential"], ends, note["password"], note["sign_in"])
     return Holder(note["tenant"], note["user"], credential, note["session"])
 
 

@@ -8,13 +8,12 @@ from typing import Any
 from rest_framework.test import APIClient
 
 from gateway.db.scope import platform_scope
-from tenants.models import Membership, Tenant, User
+from tenants.models import Membership, SignIn, Tenant, User
 from tenants.permissions import STAFF, role_permissions
 from tenants.principal import Credential, Principal
-from tenants.services import bootstrap, sessions
+from tenants.services import bootstrap, token_families
 from tenants.services.tenants import create_tenant
 from tenants.services.users import create_user
-from tenants.tokens import RefreshToken
 
 PASSWORD = "Zq~xk9!Wv%Jb@Py&Gf#Hc$42"  # like no username, or it would be refused now and then
 _numbers = itertools.count(1)
@@ -51,9 +50,15 @@ def principal(membership: Membership) -> Principal:
 
 def bearer(who: Principal) -> str:
     """The Authorization header of a fresh JWT of `who`."""
+    with platform_scope("tests"):
+        return "Bearer " + str(token_families.renew(sign_in(who))["access"])
+
+
+def sign_in(who: Principal, **fields: Any) -> SignIn:
+    """A token family of `who`, which nobody was told of."""
     assert who.user is not None
     with platform_scope("tests"):
-        return "Bearer " + str(sessions.tokens(RefreshToken.for_user(who.user))["access"])
+        return SignIn.objects.create(user=who.user, kind=SignIn.Kind.TOKENS, **fields)
 
 
 def client(who: Principal | None = None, **headers: str) -> APIClient:

@@ -66,6 +66,8 @@ class HasPermission(BasePermission):
         if getattr(view, "public", False):
             return True
         caller = principal(request)
+        if not getattr(view, "account", False):
+            caller.require_entry()
         if needed := getattr(view, "permissions", {}).get(request.method):
             caller.require(needed)
         return True

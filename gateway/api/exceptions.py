@@ -34,6 +34,7 @@ def details(error: DomainError) -> dict[str, Any]:
         "code": error.code,
         "errors": error.errors,
         "request_id": request_id.get(),
+        **error.members,
     }
     if isinstance(error, RateLimited):
         problem["retry_after"] = error.retry_after

@@ -22,11 +22,13 @@ from . import ratelimit
 class ApiView(GenericAPIView[Any]):
     """A door to services: authenticates, counts the request, narrows the database to the caller's tenant.
 
-    `permissions` names the one that a method needs; `public` lets anybody in; `limit` is which rate applies.
+    `permissions` names the one that a method needs; `public` lets anybody in; `account` lets in who must show or set up
+    a second factor before anything else; `limit` is which rate applies.
     """
 
     permissions: ClassVar[Mapping[str, str]] = {}
     public: ClassVar[bool] = False
+    account: ClassVar[bool] = False
     limit: ClassVar[ratelimit.Group] = "api"
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:

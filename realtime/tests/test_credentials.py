@@ -7,7 +7,6 @@ from datetime import timedelta
 
 import pytest
 from django.utils import timezone
-from rest_framework_simplejwt.tokens import AccessToken
 from websockets.exceptions import ConnectionClosed
 
 from gateway.db.scope import platform_scope, tenant_scope
@@ -18,6 +17,7 @@ from tenants.models import Membership, Role, Tenant, User
 from tenants.principal import Principal
 from tenants.services import api_keys, users
 from tenants.services.tenants import update_tenant
+from tenants.tokens import AccessToken
 from tests import factories
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -83,6 +83,7 @@ def test_a_token_ends_with_its_time(live: Live) -> None:
     who = factories.member(factories.tenant())
     assert who.user is not None
     short = AccessToken.for_user(who.user)
+    short["sid"] = str(factories.sign_in(who).public_id)
     short.set_exp(lifetime=timedelta(seconds=2))
     with Stream(live.port, token=str(short)) as stream:
         assert 0.5 < stream.seconds_to_end() < 2 + MOST_SECONDS

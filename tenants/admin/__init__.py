@@ -1,5 +1,5 @@
 """Tenants, people, credentials and the audit log in the admin, which imports this package to find them."""
 
-from . import audit, credentials, people, tenants
+from . import audit, credentials, people, sign_ins, tenants
 
-__all__ = ["audit", "credentials", "people", "tenants"]
+__all__ = ["audit", "credentials", "people", "sign_ins", "tenants"]

@@ -20,6 +20,8 @@ from tenants.models import Membership, Role, Tenant, User
 from tenants.permissions import BUILTIN_ROLE_CHOICES
 from tenants.services import passwords, users
 
+from .sign_ins import SigningInActions
+
 
 class NewUserForm(forms.ModelForm):  # type: ignore[type-arg]
     """A person begins as a member of one tenant."""
@@ -61,7 +63,7 @@ class UserMembershipInline(ReadOnlyInline):
 
 
 @admin.register(User)
-class UserAdmin(VerbAdmin):
+class UserAdmin(SigningInActions, VerbAdmin):
     can_add = True
     list_display = ("username", "email", "active", "is_staff", "last_login", "date_joined")
     list_filter = ("is_active", "is_staff")
@@ -76,7 +78,7 @@ class UserAdmin(VerbAdmin):
         "date_joined",
     )
     inlines = (UserMembershipInline,)
-    actions = ("deactivate", "reactivate")
+    actions = ("deactivate", "reactivate", "sign_out_everywhere", "reset_second_factor")
     actions_detail = ("set_password",)
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import secrets
 
 from django.conf import settings
-from django.contrib.auth import logout as end_session
 from drf_spectacular.utils import extend_schema
 from rest_framework.parsers import FormParser
 from rest_framework.request import Request
@@ -16,13 +15,16 @@ from gateway.api.auth import principal
 from gateway.api.parsers import Json
 from gateway.api.views import ApiView
 from tenants import resolver
-from tenants.services import sessions
+from tenants.models import SignIn
+from tenants.principal import Principal
+from tenants.services import login, sessions, sign_ins, token_families
+from tenants.services.second_factors import challenges, checking, factors, webauthn
 
 from .serializers import auth as s
 
 
 class LoginView(ApiView):
-    """Tokens for a username and a password."""
+    """Tokens for a username and a password; where the account has a second factor, a challenge for it."""
 
     public = True
     authentication_classes: list[type] = []
@@ -33,11 +35,39 @@ class LoginView(ApiView):
         body = self.body(s.LoginSerializer)
         # By account as well, which one may try from many addresses; the page's attempts count too.
         ratelimit.count_account(request._request, body["username"])
-        return Response(sessions.login(body["username"], body["password"], request=request._request))
+        return Response(login.tokens(body["username"], body["password"], request=request._request))
+
+
+class SecondFactorView(ApiView):
+    """Tokens for a challenge and one of `code`, `recovery_code` and `webauthn`."""
+
+    public = True
+    authentication_classes: list[type] = []
+    limit = "auth"
+
+    @extend_schema(request=s.SecondFactorSerializer, responses=s.TokensSerializer)
+    def post(self, request: Request) -> Response:
+        body = self.body(s.SecondFactorSerializer)
+        challenge = body.pop("challenge")
+        shown = checking.Shown(**body)
+        return Response(login.tokens_by_second_factor(challenge, shown, request=request._request))
+
+
+class SecondFactorOptionsView(ApiView):
+    """What a browser asks the account's security keys: `publicKey` of `navigator.credentials.get`."""
+
+    public = True
+    authentication_classes: list[type] = []
+    limit = "auth"
+
+    @extend_schema(request=s.ChallengeSerializer, responses=s.OptionsSerializer)
+    def post(self, request: Request) -> Response:
+        found = challenges.find(self.body(s.ChallengeSerializer)["challenge"])
+        return Response({"options": webauthn.request_options(found.signed, factors.of_account(found.user))})
 
 
 class RefreshView(ApiView):
-    """A new pair of tokens for a refresh token, which can be used once."""
+    """A new pair of tokens for a refresh token, which can be used once: a second use ends its sign-in."""
 
     public = True
     authentication_classes: list[type] = []
@@ -45,22 +75,29 @@ class RefreshView(ApiView):
 
     @extend_schema(request=s.RefreshSerializer, responses=s.TokensSerializer)
     def post(self, request: Request) -> Response:
-        return Response(sessions.refresh(self.body(s.RefreshSerializer)["refresh"]))
+        text = self.body(s.RefreshSerializer)["refresh"]
+        return Response(token_families.refresh(text, ip=resolver.client_ip(request._request)))
 
 
 class LogoutView(ApiView):
-    """Spend a refresh token, and end the browser's session where one is there."""
+    """End the sign-in of a refresh token; without one, the caller's own session or token's."""
 
     public = True
     limit = "auth"
 
-    @extend_schema(request=s.RefreshSerializer, responses={204: None}, auth=[])
+    @extend_schema(request=s.LogoutSerializer, responses={204: None}, auth=[])
     def post(self, request: Request) -> Response:
-        in_browser = request.auth is not None and principal(request).credential.kind == "session"
-        if request.data or not in_browser:
-            sessions.logout(self.body(s.RefreshSerializer)["refresh"])
-        if in_browser:
-            end_session(request._request)
+        caller = request.auth if isinstance(request.auth, Principal) else None
+        signed_in = caller is not None and caller.credential.sign_in
+        if request.data or not signed_in:
+            text = self.body(s.RefreshSerializer)["refresh"]
+            token_families.end(text, ip=resolver.client_ip(request._request))
+        if caller is None or not signed_in:
+            return Response(status=204)
+        if caller.credential.kind == "session":
+            login.end_session(request._request)
+        elif not request.data:
+            sign_ins.end(sign_ins.of_actor(caller), SignIn.Reason.SIGNED_OUT, actor=caller)
         return Response(status=204)
 
 
@@ -82,27 +119,3 @@ class IntrospectView(ApiView):
         response = Response(sessions.introspect(token, resolver.Asked(None, "", at.ip)))
         response.enveloped = False  # type: ignore[attr-defined]
         return response
-
-
-class MeView(ApiView):
-    """The caller, in the tenant acted in."""
-
-    @extend_schema(responses=s.MeSerializer)
-    def get(self, request: Request) -> Response:
-        caller = principal(request)
-        assert caller.user is not None
-        memberships = sessions.tenants_of(caller.user)
-        return Response(
-            {
-                "id": caller.user.public_id,
-                "username": caller.user.username,
-                "email": caller.user.email,
-                "is_staff": caller.user.is_staff,
-                "tenant": caller.tenant.slug,
-                "role": caller.role,
-                "permissions": sorted(caller.permissions),
-                "tenants": [
-                    {"slug": m.tenant.slug, "name": m.tenant.name, "role": m.role.slug} for m in memberships
-                ],
-            }
-        )

@@ -1,4 +1,4 @@
-"""Sessions, refresh tokens and the admin's history belong to accounts: no tenant's scope shows a row of them."""
+"""Sessions and the admin's history belong to accounts: no tenant's scope shows a row of them."""
 
 from django.db import migrations
 
@@ -6,8 +6,6 @@ from gateway.db.operations import WideOnly
 
 TABLES = (
     "django_session",
-    "token_blacklist_outstandingtoken",
-    "token_blacklist_blacklistedtoken",
     "django_admin_log",
     "tenants_user_groups",
     "tenants_user_user_permissions",
@@ -18,7 +16,6 @@ class Migration(migrations.Migration):
     dependencies = [
         ("tenants", "0002_policies"),
         ("sessions", "0001_initial"),
-        ("token_blacklist", "0013_alter_blacklistedtoken_options_and_more"),
         ("admin", "0003_logentry_add_action_flag_choices"),
     ]
 

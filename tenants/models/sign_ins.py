@@ -25,7 +25,7 @@ class SignIn(PublicId):
         SIGNED_OUT = "signed_out"
         ENDED = "ended", "Ended by the person"
         ENDED_BY_STAFF = "ended_by_staff"
-        PASSWORD_CHANGED = "password_changed"
+        PASSWORD_CHANGED = "password_changed"  # noqa: S105
         DEACTIVATED = "deactivated"
         REFRESH_REUSED = "refresh_reused", "A spent refresh token was used"
         EXPIRED = "expired"
@@ -34,16 +34,17 @@ class SignIn(PublicId):
     kind = models.CharField(max_length=16, choices=Kind)
     session_key = models.CharField(max_length=40, blank=True, db_index=True, editable=False)
     refresh_id = models.CharField(
-        max_length=64, blank=True, editable=False, help_text="The jti of the one refresh token that is not spent."
+        max_length=64,
+        blank=True,
+        editable=False,
+        help_text="The jti of the one refresh token that is not spent.",
     )
     ip = models.GenericIPAddressField(null=True)
     user_agent = models.CharField(max_length=300, blank=True)
     second_factor = models.CharField(max_length=16, blank=True, help_text="Its kind; empty: password alone.")
     created_at = models.DateTimeField(default=timezone.now)
     last_seen_at = models.DateTimeField(default=timezone.now, help_text="To the minute.")
-    confirmed_at = models.DateTimeField(
-        default=timezone.now, help_text="When the password was last entered."
-    )
+    confirmed_at = models.DateTimeField(default=timezone.now, help_text="When the password was last entered.")
     ended_at = models.DateTimeField(null=True, blank=True)
     reason = models.CharField(max_length=24, choices=Reason, blank=True)
 

@@ -6,12 +6,27 @@ from typing import Any
 
 from rest_framework import serializers
 
-from gateway.api.fields import Text
+from gateway.api.fields import Body, Text
 
 
-class LoginSerializer(serializers.Serializer[Any]):
+class LoginSerializer(Body):
     username = Text(max_length=150)
     password = Text(max_length=256, trim_whitespace=False, write_only=True)
+
+
+class ChallengeSerializer(Body):
+    challenge = Text(max_length=100)
+
+
+class SecondFactorSerializer(Body):
+    challenge = Text(max_length=100)
+    code = Text(max_length=16, required=False)
+    recovery_code = Text(max_length=64, required=False)
+    webauthn = serializers.DictField(required=False, help_text="The browser's PublicKeyCredential as JSON")
+
+
+class OptionsSerializer(serializers.Serializer[Any]):
+    options = serializers.DictField(help_text="WebAuthn Level 3's JSON, with base64url")
 
 
 class TokensSerializer(serializers.Serializer[Any]):
@@ -21,8 +36,12 @@ class TokensSerializer(serializers.Serializer[Any]):
     token_type = Text()
 
 
-class RefreshSerializer(serializers.Serializer[Any]):
+class RefreshSerializer(Body):
     refresh = Text(max_length=4096)
+
+
+class LogoutSerializer(Body):
+    refresh = Text(max_length=4096, required=False)
 
 
 class IntrospectSerializer(serializers.Serializer[Any]):
@@ -41,14 +60,3 @@ class IntrospectionSerializer(serializers.Serializer[Any]):
     scope = Text(required=False)
     token_type = Text(required=False)
     exp = serializers.IntegerField(required=False)
-
-
-class MeSerializer(serializers.Serializer[Any]):
-    id = serializers.UUIDField()
-    username = Text()
-    email = Text()
-    is_staff = serializers.BooleanField()
-    tenant = Text()
-    role = Text()
-    permissions = serializers.ListField(child=Text())
-    tenants = serializers.ListField(child=serializers.DictField())

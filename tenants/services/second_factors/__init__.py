@@ -1,0 +1,1 @@
+"""What is shown beside the password: set up, checked, and taken away again."""
