@@ -1,6 +1,7 @@
 """The platform itself: pages, API, admin and live sockets, on its own host names only."""
 
 from collections.abc import Mapping
+from urllib.parse import urlsplit
 
 from gateway.decision import answers
 from gateway.decision.context import PUBLIC_HOSTS, DecisionContext
@@ -11,6 +12,8 @@ from gateway.decision.types import Answer, Decision, Failure, Forward, RequestHe
 
 WEB = ("/api", "/admin", "/app", "/docs", "/openapi.json", "/static", "/health", "/jwks", "/metrics")
 LIVE = ("/api/v1/realtime/ws", "/api/v1/realtime/events")
+PROBED = ("/health", "/api/v1/health", "/metrics")
+"""Probes come over plain HTTP and follow no redirect."""
 _EXACT: Mapping[str, str] = {"/favicon.ico": "/static/favicon.ico"}
 
 
@@ -38,18 +41,41 @@ class PlatformDecider(Decider):
 
     async def decide(self, head: RequestHead, ctx: DecisionContext) -> Decision:
         path = head.raw_path
+        if head.scheme == "http" and ctx.settings.ENFORCE_HTTPS and not _below(path, PROBED):
+            return Answer(308, [("Location", _secure(head, ctx)), *answers.HARMLESS])
         if path == "/":
             return Answer(302, [("Location", "/app/")])
         if path in _EXACT:
             return Answer(302, [("Location", _EXACT[path])])
         if (head.content_length or 0) > ctx.settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
             return answers.problem(413, head)
-        dial = ctx.settings.LIVE_DIAL if _below(path, LIVE) else ctx.settings.WEB_DIAL
-        return Forward(dial, head.raw_target, patience="process")
+        if _below(path, LIVE) and head.method != "OPTIONS":  # a preflight is web's, as the API's are
+            shared = _sharing(head, ctx)
+            return Forward(
+                ctx.settings.LIVE_DIAL, head.raw_target, patience="process", set_response_headers=shared
+            )
+        return Forward(ctx.settings.WEB_DIAL, head.raw_target, patience="process")
 
     async def failed(self, head: RequestHead, failure: Failure, ctx: DecisionContext) -> Answer:
         status = 503 if failure.status == 502 else failure.status  # our own process is down: come back
         return answers.problem(status, head)
+
+
+def _secure(head: RequestHead, ctx: DecisionContext) -> str:
+    """The same address over https: at the public one's port, or the edge's own."""
+    public = urlsplit(ctx.settings.PUBLIC_BASE_URL)
+    port = (public.port or 443) if public.scheme == "https" else ctx.settings.HTTPS_PORT
+    host = f"[{head.host}]" if ":" in head.host else head.host
+    return f"https://{host}{'' if port == 443 else f':{port}'}{head.raw_target}"
+
+
+def _sharing(head: RequestHead, ctx: DecisionContext) -> Mapping[str, str]:
+    """What lets another site's script read a stream (the Fetch standard, section 3.2.3), as web says for the API."""
+    origin = head.headers.get("origin")
+    if not origin or not (ctx.settings.CORS_ALLOW_ALL_ORIGINS or origin in ctx.settings.CORS_ALLOWED_ORIGINS):
+        return {}
+    allowed = "*" if ctx.settings.CORS_ALLOW_ALL_ORIGINS else origin
+    return {"Access-Control-Allow-Origin": allowed, "Vary": "Origin"}
 
 
 def _below(path: str, prefixes: tuple[str, ...]) -> bool:

@@ -18,6 +18,16 @@ TITLES = {
 }
 
 
+HARMLESS = (
+    ("X-Content-Type-Options", "nosniff"),
+    ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"),
+    ("X-Frame-Options", "DENY"),
+    ("Referrer-Policy", "no-referrer"),
+    ("Cross-Origin-Resource-Policy", "same-origin"),
+)
+"""What a browser is told of an answer that is no page."""
+
+
 def problem(status: int, head: RequestHead, *, detail: str | None = None, code: str | None = None) -> Answer:
     """An RFC 9457 answer, as the API gives them. The detail defaults to a sentence for the status."""
     title = HTTPStatus(status).phrase
@@ -33,7 +43,7 @@ def problem(status: int, head: RequestHead, *, detail: str | None = None, code: 
             "error": title,
         }
     )
-    headers = [("Content-Type", "application/problem+json"), ("Cache-Control", "no-store")]
+    headers = [("Content-Type", "application/problem+json"), ("Cache-Control", "no-store"), *HARMLESS]
     if status == 503:
         headers.append(("Retry-After", "1"))
     return Answer(status, headers, body)

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from itertools import product
 from typing import Any, Literal, get_args
 
-from gateway.decision import wire
+from gateway.decision import answers, wire
 from gateway.decision.types import BACKEND_HEADERS, Patience
 from gateway.edge.settings import EdgeSettings
 
@@ -124,6 +124,7 @@ def _site(settings: EdgeSettings) -> list[Json]:
     """The handlers of every request."""
     return [
         {"handler": "headers", "request": {"delete": list(_FORGEABLE)}},
+        *_strict_transport(settings),
         {
             "handler": "subroute",
             "routes": [
@@ -157,6 +158,14 @@ def _site(settings: EdgeSettings) -> list[Json]:
             ],
         },
     ]
+
+
+def _strict_transport(settings: EdgeSettings) -> list[Json]:
+    """On whatever answer there will be; the routes of errors begin anew."""
+    if not settings.strict_transport:
+        return []
+    response = {"set": {"Strict-Transport-Security": [settings.strict_transport]}, "deferred": True}
+    return [{"handler": "headers", "response": response}]
 
 
 def _acts(settings: EdgeSettings) -> Iterator[tuple[str, list[Json]]]:
@@ -433,6 +442,7 @@ def _apology(settings: EdgeSettings) -> list[Json]:
             "handler": "headers",  # those of a missing blob, already copied, are not the error's
             "response": {"delete": ["*"]},
         },
+        *_strict_transport(settings),
         {
             "handler": "subroute",
             "routes": [
@@ -478,6 +488,7 @@ def _fixed_texts(settings: EdgeSettings) -> Iterator[Json]:
 
 def _problem(status: int | str, title: str, detail: str) -> Json:
     headers = {"Content-Type": ["application/problem+json"], "Cache-Control": ["no-store"]}
+    headers |= {name: [value] for name, value in answers.HARMLESS}
     if status == 503:
         headers["Retry-After"] = ["1"]
     code = title.lower().replace(" ", "_") if isinstance(status, int) else "bad_request"

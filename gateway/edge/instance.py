@@ -51,7 +51,18 @@ def edge_settings(settings: Any, certificate: Path, private_key: Path) -> EdgeSe
         metadata_names=tuple(name.lower() for name in settings.S3_METADATA_NAMES),
         access_log=settings.EDGE_ACCESS_LOG,
         process_buffer=settings.DATA_UPLOAD_MAX_MEMORY_SIZE,
+        strict_transport=strict_transport(settings),
         log_level="DEBUG" if settings.LOG_LEVEL in ("TRACE", "DEBUG") else "WARN",
+    )
+
+
+def strict_transport(settings: Any) -> str:
+    """The value of Strict-Transport-Security (RFC 6797, section 6.1), empty where HTTPS is not enforced."""
+    if not settings.SECURE_HSTS_SECONDS:
+        return ""
+    below = "; includeSubDomains" if settings.SECURE_HSTS_INCLUDE_SUBDOMAINS else ""
+    return (
+        f"max-age={settings.SECURE_HSTS_SECONDS}{below}{'; preload' if settings.SECURE_HSTS_PRELOAD else ''}"
     )
 
 

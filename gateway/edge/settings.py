@@ -31,6 +31,8 @@ class EdgeSettings:
     """The only authorities trusted for https upstreams; empty for the system's."""
     metadata_names: tuple[str, ...] = ()
     """`x-amz-meta-` names with `_` or `.` that pass; Caddy drops all others, and their spelling with `-`."""
+    strict_transport: str = ""
+    """The value of Strict-Transport-Security on every answer; empty for none."""
     log_level: str = "WARN"
     access_log: bool = False
 

@@ -11,22 +11,41 @@ from gateway.decision.context import DecisionContext
 from gateway.decision.types import Answer, Failure, Forward, RequestHead
 
 DECIDER = PlatformDecider()
-SETTINGS = SimpleNamespace(
-    WEB_DIAL="unix//h/run/web.sock", LIVE_DIAL="unix//h/run/live.sock", DATA_UPLOAD_MAX_MEMORY_SIZE=100
-)
+SETTINGS: dict[str, Any] = {
+    "WEB_DIAL": "unix//h/run/web.sock",
+    "LIVE_DIAL": "unix//h/run/live.sock",
+    "DATA_UPLOAD_MAX_MEMORY_SIZE": 100,
+    "ENFORCE_HTTPS": False,
+    "PUBLIC_BASE_URL": "http://localhost:8080",
+    "HTTPS_PORT": 8443,
+    "CORS_ALLOW_ALL_ORIGINS": False,
+    "CORS_ALLOWED_ORIGINS": [],
+}
+STREAM = "/api/v1/realtime/events"
+
+
+def context(**changed: Any) -> DecisionContext:
+    settings = SimpleNamespace(**SETTINGS | changed)
+    nothing = cast("Any", None)
+    return DecisionContext(nothing, nothing, nothing, nothing, settings, frozenset({"localhost", "::1"}))
 
 
 @pytest.fixture
 def ctx() -> DecisionContext:
-    hosts = frozenset({"localhost"})
-    return DecisionContext(
-        cast("Any", None), cast("Any", None), cast("Any", None), cast("Any", None), SETTINGS, hosts
-    )
+    return context()
 
 
-def head(target: str, host: str = "localhost", length: str = "") -> RequestHead:
-    told = f"GET 1.2.3.4 80 {length} {target}"
-    return wire.read_head([(b"host", host.encode()), (b"x-gw-head", told.encode())])
+def head(
+    target: str,
+    host: str = "localhost",
+    length: str = "",
+    method: str = "GET",
+    proto: str = "http",
+    origin: str = "",
+) -> RequestHead:
+    told = f"{method} 1.2.3.4 80 {length} {target}"
+    given = [(b"host", host.encode()), (b"x-forwarded-proto", proto.encode()), (b"x-gw-head", told.encode())]
+    return wire.read_head([*given, *([(b"origin", origin.encode())] if origin else [])])
 
 
 @pytest.mark.parametrize(
@@ -77,3 +96,51 @@ async def test_a_dead_process_is_unavailable(ctx: DecisionContext) -> None:
     answer = await DECIDER.failed(head("/app/"), Failure(502), ctx)
     assert answer.status == 503
     assert ("Retry-After", "1") in answer.headers
+
+
+@pytest.mark.parametrize(
+    ("public", "host", "secure"),
+    [
+        ("https://files.example.org", "localhost", "https://localhost/app/?a=%2F"),
+        ("https://files.example.org:8443", "localhost:8080", "https://localhost:8443/app/?a=%2F"),
+        ("http://localhost:8080", "[::1]:8080", "https://[::1]:8443/app/?a=%2F"),
+    ],
+)
+async def test_plain_http_is_led_to_https_where_it_is_enforced(public: str, host: str, secure: str) -> None:
+    enforced = context(ENFORCE_HTTPS=True, PUBLIC_BASE_URL=public)
+    answer = await DECIDER.decide(head("/app/?a=%2F", host), enforced)
+    assert isinstance(answer, Answer)
+    assert (answer.status, dict(answer.headers)["Location"]) == (308, secure)
+    assert isinstance(await DECIDER.decide(head("/app/", proto="https"), enforced), Forward)
+
+
+@pytest.mark.parametrize("path", ["/health", "/api/v1/health", "/metrics"])
+async def test_probes_are_not_led_away(path: str) -> None:
+    assert isinstance(await DECIDER.decide(head(path), context(ENFORCE_HTTPS=True)), Forward)
+
+
+async def test_streams_are_shared_with_the_origins_that_are_named() -> None:
+    named = context(CORS_ALLOWED_ORIGINS=["https://one.example"])
+    allowed = await DECIDER.decide(head(STREAM, origin="https://one.example"), named)
+    assert isinstance(allowed, Forward)
+    assert allowed.set_response_headers == {
+        "Access-Control-Allow-Origin": "https://one.example",
+        "Vary": "Origin",
+    }
+    for origin in ("https://two.example", "null", ""):
+        other = await DECIDER.decide(head(STREAM, origin=origin), named)
+        assert isinstance(other, Forward)
+        assert not other.set_response_headers
+    everybody = await DECIDER.decide(head(STREAM, origin="null"), context(CORS_ALLOW_ALL_ORIGINS=True))
+    assert isinstance(everybody, Forward)
+    assert everybody.set_response_headers["Access-Control-Allow-Origin"] == "*"
+    preflight = await DECIDER.decide(head(STREAM, method="OPTIONS", origin="https://one.example"), named)
+    assert isinstance(preflight, Forward)
+    assert preflight.dial == SETTINGS["WEB_DIAL"]
+
+
+async def test_what_the_decision_says_itself_is_harmless_in_a_browser(ctx: DecisionContext) -> None:
+    told = dict((await DECIDER.failed(head("/app/"), Failure(502), ctx)).headers)
+    assert told["X-Content-Type-Options"] == "nosniff"
+    assert told["Content-Security-Policy"].startswith("default-src 'none'")
+    assert told["X-Frame-Options"] == "DENY"

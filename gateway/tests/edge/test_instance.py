@@ -43,6 +43,22 @@ def test_the_command_writes_what_caddy_accepts(home: Path) -> None:
     assert all(address.startswith(("127.0.0.1:", "[::1]:")) for address in servers["plain"]["listen"])
 
 
+@pytest.mark.parametrize(
+    ("seconds", "below", "told"),
+    [
+        (0, True, ""),
+        (600, False, "max-age=600"),
+        (31536000, True, "max-age=31536000; includeSubDomains; preload"),
+    ],
+)
+def test_strict_transport_where_https_is_enforced(
+    settings: Any, seconds: int, below: bool, told: str
+) -> None:
+    settings.SECURE_HSTS_SECONDS = seconds
+    settings.SECURE_HSTS_INCLUDE_SUBDOMAINS = settings.SECURE_HSTS_PRELOAD = below
+    assert instance.strict_transport(settings) == told
+
+
 def test_the_certificate_has_every_public_name(home: Path, settings: Any) -> None:
     settings.EDGE_PUBLIC_HOSTS = ["Other.example"]
     names = instance.certificate_names(settings)

@@ -138,6 +138,28 @@ async def test_settings_of_a_site_behind_a_proxy(tmp_path_factory: pytest.TempPa
         behind.stop()
 
 
+async def test_strict_transport_is_told_on_every_answer(
+    tmp_path_factory: pytest.TempPathFactory, backend: Upstream, decide: Decide
+) -> None:
+    strict = Edge(
+        tmp_path_factory.mktemp("strict"), strict_transport="max-age=60; preload", restart_patience=0.2
+    )
+    strict.start()
+    try:
+        async with aiohttp.ClientSession(strict.url) as session:
+            for asked in ({}, decide("forward", dial=backend.dial, uri="/x"), decide("answer", status=404)):
+                async with session.get("/x", headers=asked) as answer:
+                    assert answer.headers.getall("Strict-Transport-Security") == ["max-age=60; preload"]
+            strict.stop_decision()
+            async with session.get("/x") as answer:
+                assert answer.status == 503
+                assert answer.headers["Strict-Transport-Security"] == "max-age=60; preload"
+                assert answer.headers["X-Content-Type-Options"] == "nosniff"
+                assert answer.headers["X-Frame-Options"] == "DENY"
+    finally:
+        strict.stop()
+
+
 async def test_https_upstreams_are_verified_by_the_name_that_is_dialled(
     tmp_path_factory: pytest.TempPathFactory, decide: Decide
 ) -> None:
