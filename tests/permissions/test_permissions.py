@@ -7,24 +7,21 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
-from django.db import transaction
 from django.urls import URLPattern, URLResolver, get_resolver
 from pytest_django.plugin import DjangoDbBlocker
 
 from .document import PATH, document
 from .rows import MAKERS, ROWS
 from .table import ACTORS, PUBLIC, Row, page
-from .world import World, rolled_back
+from .world import World, built, rolled_back
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 
 @pytest.fixture(scope="module")
 def world(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[World]:
-    """One for all rows: each call is rolled back to it, and it to nothing."""
-    with django_db_blocker.unblock(), transaction.atomic():
-        yield World(MAKERS)
-        transaction.set_rollback(True)
+    with built(MAKERS, django_db_blocker) as made:
+        yield made
 
 
 @pytest.mark.parametrize("row", ROWS, ids=str)

@@ -17,6 +17,7 @@ from django.db import transaction
 from django.http.cookie import SimpleCookie
 from django.test import Client
 from django.utils import timezone
+from pytest_django.plugin import DjangoDbBlocker
 
 from gateway.db.scope import no_scope, platform_scope, tenant_scope
 from tenants.models import ApiKey, Membership
@@ -29,6 +30,7 @@ from .table import Form, Row
 
 Maker = Callable[["World"], Any]
 PEOPLE = ("viewer", "member", "admin")
+OTHER = "axolotl"  # the other tenant's slug, and part of every name there: a word that no page has
 
 
 class World:
@@ -38,7 +40,7 @@ class World:
         self._makers, self._client = makers, Client()
         self.home = factories.tenant("home")
         self.principals: dict[str, Principal] = {role: factories.member(self.home, role) for role in PEOPLE}
-        self.principals["foreign"] = factories.member(factories.tenant("foreign"))
+        self.principals["foreign"] = factories.member(factories.tenant(OTHER))
         self.principals["staff"] = factories.staff()
         gone = self.principals["deactivated"] = factories.member(self.home)
         self._tokens = {actor: sign_in(who)["access"] for actor, who in self.principals.items()}
@@ -70,6 +72,10 @@ class World:
 
     def call(self, row: Row, actor: str, *, tenant: str = "home") -> int:
         """The status that `actor`, who names `tenant` (empty: none), is answered; what the call did is undone."""
+        return self.answer(row, actor, tenant=tenant).status_code
+
+    def answer(self, row: Row, actor: str, *, tenant: str = "home") -> Any:
+        """The same with all of the answer."""
         cookies, headers = self._credential(row, actor)
         self._client.cookies = SimpleCookie(cookies)
         if tenant and actor in self.principals:
@@ -77,10 +83,9 @@ class World:
         path = f"{row.path}?{urlencode(row.query)}" if row.query else row.path
         with rolled_back(), no_scope():
             if isinstance(row.body, Form):
-                return self._client.post(path, row.body, headers=headers).status_code
+                return self._client.post(path, row.body, headers=headers)
             data = b"" if row.body is None else json.dumps(row.body).encode()
-            answer = self._client.generic(row.method, path, data, "application/json", headers=headers)
-            return int(answer.status_code)
+            return self._client.generic(row.method, path, data, "application/json", headers=headers)
 
     def _credential(self, row: Row, actor: str) -> tuple[dict[str, str], dict[str, str]]:
         """The cookies and the headers that carry it."""
@@ -126,6 +131,13 @@ def _filled(sent: Any, mark: str, made: str) -> Any:
     if isinstance(sent, (list, tuple)):
         return type(sent)(_filled(value, mark, made) for value in sent)
     return sent
+
+
+@contextmanager
+def built(makers: dict[str, Maker], blocker: DjangoDbBlocker) -> Iterator[World]:
+    """A world for a module's tests: each call is rolled back to it, and it to nothing."""
+    with blocker.unblock(), rolled_back():
+        yield World(makers)
 
 
 @contextmanager

@@ -1,0 +1,176 @@
+"""A row of every tenant-scoped model, made for a tenant: by the verb where there is one.
+
+Every text that a tenant may choose has the tenant's slug in it, so that a leak is recognised wherever it shows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+from django.db.models import Model
+from django.utils import timezone
+
+from gateway.db.scope import platform_scope, tenant_scope
+from realtime.models import Event
+from realtime.services import publish
+from storage import models as storage
+from storage.services import access_keys, backends, buckets
+from storage.tests.test_api import make_object
+from tenants import models as tenants
+from tenants.principal import Principal
+from tenants.services import api_keys, roles
+from tenants.services.audit import sealing
+from tenants.services.tenants import add_domain
+from tests import factories
+
+Maker = Callable[[Principal], Model]
+MAKERS: dict[type[Model], Maker] = {}
+
+
+def makes(model: type[Model]) -> Callable[[Maker], Maker]:
+    def register(maker: Maker) -> Maker:
+        MAKERS[model] = maker
+        return maker
+
+    return register
+
+
+def make_rows(admin: Principal) -> dict[type[Model], Model]:
+    """A row of every model in the tenant of `admin`, who asks for them."""
+    with tenant_scope(admin.tenant.pk):
+        return {model: maker(admin) for model, maker in MAKERS.items()}
+
+
+def _own(model: Any) -> Maker:
+    """For rows that others brought along: the tenant's newest."""
+
+    def find(admin: Principal) -> Model:
+        found: Model = model.objects.filter(tenant=admin.tenant).order_by("-pk")[0]
+        return found
+
+    return find
+
+
+@makes(tenants.AuditSeal)  # first: it takes the entries away that wait to be sealed
+def audit_seal(admin: Principal) -> Model:
+    sealing.seal_tenant(admin.tenant)
+    return _own(tenants.AuditSeal)(admin)
+
+
+@makes(tenants.Domain)
+def domain(admin: Principal) -> Model:
+    return add_domain(admin.tenant, f"{admin.tenant.slug}.example.org", actor=factories.staff())
+
+
+@makes(tenants.Role)
+def role(admin: Principal) -> Model:
+    name = f"{admin.tenant.slug} reader"
+    parent = roles.create_role(admin.tenant, f"{name} of little", permissions=["event.read"], actor=admin)
+    return roles.create_role(admin.tenant, name, permissions=["user.read"], extends=parent.slug, actor=admin)
+
+
+@makes(tenants.Membership)
+def membership(admin: Principal) -> Model:
+    user = factories.member(admin.tenant, "member").user
+    found: Model = tenants.Membership.objects.get(user=user, tenant=admin.tenant)
+    return found
+
+
+@makes(tenants.Invitation)
+def invitation(admin: Principal) -> Model:
+    return tenants.Invitation.objects.create(
+        tenant=admin.tenant, email=f"somebody@{admin.tenant.slug}.example.org", token_digest=uuid4().hex,
+        role=tenants.Role.objects.get(tenant=admin.tenant, slug="viewer"), invited_by=admin.label,
+        expires_at=timezone.now() + timedelta(days=1),
+    )  # fmt: skip
+
+
+@makes(tenants.ApiKey)
+def api_key(admin: Principal) -> Model:
+    return api_keys.issue_key(f"{admin.tenant.slug} key", actor=admin)[0]
+
+
+@makes(storage.Backend)
+def backend(admin: Principal) -> Model:
+    name = f"{admin.tenant.slug}-backend"
+    return backends.create_backend(
+        name, endpoint="https://192.0.2.1", access_key=name, secret_key="secret", actor=admin
+    )
+
+
+@makes(storage.Bucket)
+def bucket(admin: Principal) -> Model:
+    backends.ensure_default_backends()
+    return buckets.create_bucket(f"{admin.tenant.slug}-bucket", backend="local", actor=admin)
+
+
+@makes(storage.Placement)
+def placement(admin: Principal) -> Model:
+    return storage.Placement.objects.get(bucket__name=f"{admin.tenant.slug}-bucket")
+
+
+@makes(storage.AccessKey)
+def access_key(admin: Principal) -> Model:
+    return access_keys.issue_access_key(f"{admin.tenant.slug} S3 key", actor=admin)[0]
+
+
+@makes(storage.Object)
+def an_object(admin: Principal) -> Model:
+    key = f"{admin.tenant.slug} object"
+    make_object(admin.tenant, f"{admin.tenant.slug}-bucket", key)
+    found: Model = storage.Object.objects.get(key=key)
+    return found
+
+
+def _in_bucket(admin: Principal) -> dict[str, Any]:
+    slug = admin.tenant.slug
+    bucket = storage.Bucket.objects.get(name=f"{slug}-bucket")
+    return {"tenant": admin.tenant, "bucket": bucket, "key": f"{slug} upload", "writer": admin.label}
+
+
+# What the data plane writes by SQL functions while bytes come in is written here as it would stand then.
+
+
+@makes(storage.Upload)
+def upload(admin: Principal) -> Model:
+    return storage.Upload.objects.create(**_in_bucket(admin), initiated_at=timezone.now())
+
+
+@makes(storage.UploadPart)
+def upload_part(admin: Principal) -> Model:
+    whole = storage.Upload.objects.get(writer=admin.label)
+    return storage.UploadPart.objects.create(
+        tenant=admin.tenant, upload=whole, number=admin.tenant.pk, size=1, etag="e",
+        last_modified=timezone.now(), blob=uuid4().hex,
+    )  # fmt: skip
+
+
+@makes(storage.WriteIntent)
+def write_intent(admin: Principal) -> Model:
+    return storage.WriteIntent.objects.create(**_in_bucket(admin), kind="put")
+
+
+@makes(storage.BlobGarbage)
+def blob_garbage(admin: Principal) -> Model:
+    return storage.BlobGarbage.objects.create(tenant=admin.tenant, blob=uuid4().hex, due_at=timezone.now())
+
+
+@makes(Event)
+def event(admin: Principal) -> Model:
+    slug = admin.tenant.slug
+    number = publish(admin.tenant.pk, "storage.object.created", subject=f"{slug} event", actor=admin)
+    with platform_scope("tests"):
+        return Event.objects.get(pk=number)
+
+
+for _model in (
+    tenants.Quota,
+    tenants.TenantSettings,
+    tenants.AuditEntry,
+    tenants.UnsealedEntry,
+    storage.Usage,
+):
+    makes(_model)(_own(_model))
