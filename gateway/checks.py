@@ -60,9 +60,25 @@ def strong_secrets(app_configs: Any, **kwargs: Any) -> list[checks.CheckMessage]
                 "INTROSPECT_SECRET is weak.", hint="At least 32 random characters.", id="gateway.E005"
             )
         )
+    found += _nexusgate()
     if settings.DEBUG:
         found.append(checks.Error("DEBUG is on outside development.", id="gateway.E006"))
     return found
+
+
+def _nexusgate() -> list[checks.CheckMessage]:
+    """What the external issuer's tokens need to be told apart and verified."""
+    if not settings.NEXUSGATE_INTEGRATION_ENABLED:
+        return []
+    secret, url = settings.NEXUSGATE_JWT_SECRET, settings.NEXUSGATE_JWKS_URL
+    wrong = [
+        (not settings.NEXUSGATE_ISSUER or not settings.NEXUSGATE_AUDIENCE, "needs an issuer and an audience"),
+        (settings.NEXUSGATE_ISSUER == settings.JWT_ISSUER, "has the platform's own issuer"),
+        (bool(secret) == bool(url), "needs either a JWKS URL or a secret"),
+        (bool(url) and not url.startswith("https://"), "has a JWKS URL that is not https"),
+        (bool(secret) and _weak(secret), "has a weak secret"),
+    ]
+    return [checks.Error(f"NEXUSGATE {text}.", id="gateway.E007") for is_so, text in wrong if is_so]
 
 
 def refuse_weak_settings() -> None:

@@ -177,6 +177,12 @@ CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "health": {"task": "gateway.tasks.beat_health", "schedule": 15.0, "options": {"expires": 15}},
     "renew certificate": {"task": "gateway.tasks.renew_certificate", "schedule": 24 * 3600.0},
+    "rotate signing keys": {"task": "tenants.tasks.sweep_signing_keys", "schedule": 3600.0},
+    "external keys": {
+        "task": "tenants.tasks.refresh_nexusgate_keys",
+        "schedule": 300.0,
+        "options": {"expires": 300},
+    },
     "clear expired": {"task": "gateway.tasks.clear_expired", "schedule": 3600.0},
     "send mail": {"task": "tenants.tasks.sweep_mail", "schedule": 60.0, "options": {"expires": 60}},
     "check domains": {"task": "tenants.tasks.sweep_domains", "schedule": 60.0, "options": {"expires": 60}},
@@ -283,6 +289,16 @@ JWT_PREVIOUS_SECRET_KEYS = env.secret("JWT_PREVIOUS_SECRET_KEYS").replace(",", "
 JWT_ISSUER = env.text("JWT_ISSUER") or PUBLIC_BASE_URL
 JWT_AUDIENCE = env.text("JWT_AUDIENCE") or f"{PUBLIC_BASE_URL}/api/v1"
 JWT_SIGNING_KEY_DAYS = env.integer("JWT_SIGNING_KEY_DAYS", 90)
+# An external issuer whose tokens act as the accounts with its ids (tenants.nexusgate).
+NEXUSGATE_INTEGRATION_ENABLED = env.flag("NEXUSGATE_INTEGRATION_ENABLED")
+NEXUSGATE_ISSUER = env.text("NEXUSGATE_ISSUER")
+NEXUSGATE_AUDIENCE = env.text("NEXUSGATE_AUDIENCE")
+NEXUSGATE_JWKS_URL = env.text("NEXUSGATE_JWKS_URL")
+NEXUSGATE_JWT_SECRET = env.secret("NEXUSGATE_JWT_SECRET")
+NEXUSGATE_SUBJECT_CLAIM = env.text("NEXUSGATE_SUBJECT_CLAIM", "sub")
+NEXUSGATE_TENANT_CLAIM = env.text("NEXUSGATE_TENANT_CLAIM")
+NEXUSGATE_EMAIL_CLAIM = env.text("NEXUSGATE_EMAIL_CLAIM", "email")
+NEXUSGATE_PROVISION_ROLE = env.text("NEXUSGATE_PROVISION_ROLE")
 SIMPLE_JWT = {
     "ACCESS_TOKEN_LIFETIME": timedelta(minutes=env.integer("JWT_ACCESS_TOKEN_EXPIRE_MINUTES", 30, least=1)),
     "REFRESH_TOKEN_LIFETIME": timedelta(days=env.integer("JWT_REFRESH_TOKEN_EXPIRE_DAYS", 14, least=1)),

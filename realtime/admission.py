@@ -76,8 +76,9 @@ def _request(scope: Scope) -> HttpRequest:
 
 def _identify(request: HttpRequest, *, is_websocket: bool) -> tuple[Principal, standing.Holder]:
     if ticket := request.GET.get("ticket"):
-        holder = tickets.redeem(ticket)
-        return standing.renew(holder, resolver.client_ip(request)), holder
+        ip = resolver.client_ip(request)
+        holder = tickets.redeem(ticket).at(ip)
+        return standing.renew(holder, ip), holder
     asking = Request(request, authenticators=[PrincipalAuthentication()])
     caller = principal(asking)
     if caller.credential.kind == "session":

@@ -26,3 +26,7 @@ class AccountBackend(ModelBackend):
     def get_user(self, user_id: Any) -> User | None:
         with platform_scope("the session names an account, not yet a tenant"):
             return super().get_user(user_id)
+
+    def user_can_authenticate(self, user: Any) -> bool:
+        """Service accounts hold API keys and sign in nowhere, whatever password one may have."""
+        return super().user_can_authenticate(user) and user.kind == User.Kind.PERSON

@@ -29,6 +29,8 @@ GROUPS: dict[str, dict[str, str]] = {
     "API keys": {
         "api_key.write": "Make and revoke own API keys",
         "api_key.manage": "See and revoke everybody's API keys",
+        "service_account.read": "See service accounts and their API keys",
+        "service_account.write": "Make service accounts, change their roles, deactivate them, handle their API keys",
     },
     "Storage": {
         "storage.backend.read": "See storage backends",

@@ -13,7 +13,7 @@ from . import features
 if TYPE_CHECKING:
     from .models import Tenant, User
 
-CredentialKind = Literal["session", "jwt", "api_key", "s3_key", "system"]
+CredentialKind = Literal["session", "jwt", "nexusgate", "api_key", "s3_key", "system"]
 
 
 @dataclass(frozen=True, slots=True)

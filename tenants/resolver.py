@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
+import jwt
 from django.conf import settings
+from django.contrib.auth import logout
 from django.http import HttpRequest
 from django.utils.crypto import constant_time_compare
 from rest_framework_simplejwt.exceptions import TokenError
@@ -18,13 +20,15 @@ from rest_framework_simplejwt.utils import get_md5_hash_password
 from gateway.db.scope import platform_scope
 from gateway.errors import Forbidden, NotFound, Unauthenticated
 
-from .models import PLATFORM_SLUG, SLUG_FORM, ApiKey, Domain, Membership, Tenant, User
+from . import nexusgate
+from .models import PLATFORM_SLUG, SLUG_FORM, Domain, Membership, SecondFactor, Tenant, User
 from .permissions import STAFF, role_permissions
 from .principal import Credential, Principal
-from .services import api_keys
+from .services import external_accounts, key_secrets, principals, sign_ins
 from .tokens import AccessToken
 
 _REFUSED = "The credential is not valid, or no longer."
+_SIGNED_IN = ("session", "jwt")  # a person, here and now; keys are for programs
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +63,18 @@ def from_session(request: HttpRequest) -> Principal | None:
     if not isinstance(user, User) or not user.is_active:
         return None
     at = asked(request)
+    sign_in = sign_ins.of_session(request.session, user, at.ip, request.headers.get("User-Agent", ""))
+    if sign_in is None:  # ended, or not used for too long
+        with platform_scope("a session is an account's, not a tenant's"):
+            logout(request)
+        return None
     chosen = at.slug or request.session.get("tenant")
-    credential = Credential("session", _name(request.session.session_key or ""))
+    credential = Credential(
+        "session",
+        _name(request.session.session_key or ""),
+        sign_in=str(sign_in.public_id),
+        second_factor=sign_in.second_factor,
+    )
     try:
         return _in_tenant(user, Asked(chosen, at.host, at.ip), credential)
     except NotFound:
@@ -81,28 +95,37 @@ def _name(session_key: str) -> str:
 
 
 def from_token(token: str, at: Asked) -> Principal:
-    """An API key (`mcp_…`) or a JWT. Raises Unauthenticated, NotFound for a tenant that is not the caller's."""
+    """An API key (`mcp_…`) or a JWT. Raises Unauthenticated, NotFound for a tenant that is not the caller's.
+
+    What was established a moment ago is not looked up again (`services.principals`).
+    """
+    asked_for = f"{at.slug}|{at.host}|{at.ip}|{token}"
+    return principals.cache.get(asked_for, lambda: _established(token, at))
+
+
+def _established(token: str, at: Asked) -> Principal:
     if token.startswith("mcp_"):
         return _from_api_key(token, at)
-    return _from_jwt(token, at)
+    return _from_nexusgate(token, at) if nexusgate.is_theirs(token) else _from_jwt(token, at)
 
 
 def _from_api_key(text: str, at: Asked) -> Principal:
     with platform_scope("a key names its tenant"):
-        found = api_keys.verify(text)
-    return _of_key(found, at.ip)
+        found = key_secrets.verify(text, at.ip)
+    return of_key(found, at.ip)
 
 
-def _of_key(found: tuple[ApiKey, Membership] | None, ip: str | None) -> Principal:
+def of_key(found: key_secrets.Proven | None, ip: str | None) -> Principal:
+    """The principal of a proven key, which holds what its owner's role holds now, narrowed. Raises Unauthenticated."""
     if found is None:
         raise Unauthenticated(_REFUSED)
-    key, membership = found
+    key, role = found.key, found.membership.role
     if not key.user.is_active or key.tenant.status != Tenant.Status.ACTIVE:
         raise Unauthenticated(_REFUSED)
-    held = role_permissions(membership.role)
+    held = role_permissions(role)
     narrowed = held if key.permissions is None else held & frozenset(key.permissions)
-    credential = Credential("api_key", key.prefix)
-    return Principal(key.user, key.tenant, membership.role.slug, narrowed, credential, ip)
+    credential = Credential("api_key", found.prefix, key.expires_at)
+    return Principal(key.user, key.tenant, role.slug, narrowed, credential, ip)
 
 
 def _from_jwt(text: str, at: Asked) -> Principal:
@@ -110,14 +133,35 @@ def _from_jwt(text: str, at: Asked) -> Principal:
         token = AccessToken(text)  # type: ignore[arg-type]
         subject, jti = str(token["sub"]), str(token["jti"])
         expires_at = datetime.fromtimestamp(token["exp"], UTC)
-        password = str(token[api_settings.REVOKE_TOKEN_CLAIM])
+        password, sid = str(token[api_settings.REVOKE_TOKEN_CLAIM]), str(token["sid"])
     except (TokenError, KeyError):
         raise Unauthenticated(_REFUSED) from None
-    with platform_scope("a token names an account, not yet a tenant"):
-        user = User.objects.filter(public_id=subject, is_active=True).first()
-    if user is None or not is_password_of(user, password):
+    sign_in = sign_ins.live(sid, seen=True)
+    if sign_in is None or str(sign_in.user.public_id) != subject:
         raise Unauthenticated(_REFUSED)
-    return _in_tenant(user, at, Credential("jwt", jti, expires_at, password))
+    if not is_password_of(sign_in.user, password):
+        raise Unauthenticated(_REFUSED)
+    credential = Credential("jwt", jti, expires_at, password, sid, sign_in.second_factor)
+    return _in_tenant(sign_in.user, at, credential)
+
+
+def _from_nexusgate(text: str, at: Asked) -> Principal:
+    """A token of the external issuer, whose word on a second factor is taken with it."""
+    try:
+        token = nexusgate.verify(text)
+    except jwt.InvalidTokenError:
+        raise Unauthenticated(_REFUSED) from None
+    user = external_accounts.account_of(token)
+    if token.tenant is not None:
+        if at.slug and at.slug != token.tenant:
+            raise NotFound("No such tenant.", code="tenant_not_found")
+        at = Asked(token.tenant, "", at.ip)
+    return _in_tenant(user, at, Credential("nexusgate", _subject_id(token.subject), token.expires_at))
+
+
+def _subject_id(subject: str) -> str:
+    """How an external account is named in the audit log, which may be short of room for the whole."""
+    return hashlib.sha256(subject.encode()).hexdigest()[:16]
 
 
 def is_password_of(user: User, digest: str) -> bool:
@@ -133,15 +177,22 @@ def renewed(user_id: int, tenant_id: int, credential: Credential, ip: str | None
     """
     if credential.kind == "api_key":
         with platform_scope("a key names its tenant"):
-            found = api_keys.live(credential.id)
-        return _of_key(found, ip)
+            found = key_secrets.live(credential.id, ip)
+        return of_key(found, ip)
     with platform_scope("an account is known platform-wide"):
         user = User.objects.filter(pk=user_id, is_active=True).first()
         slug = Tenant.objects.values_list("slug", flat=True).get(pk=tenant_id)
     if user is None or (credential.expires_at is not None and credential.expires_at <= datetime.now(UTC)):
         raise Unauthenticated(_REFUSED)
+    if credential.kind == "nexusgate" and credential.id != _subject_id(user.nexusgate_user_id or ""):
+        raise Unauthenticated(_REFUSED)
     if credential.kind == "jwt" and not is_password_of(user, credential.password):
         raise Unauthenticated(_REFUSED)
+    if credential.kind in _SIGNED_IN:
+        sign_in = sign_ins.live(credential.sign_in)
+        if sign_in is None or sign_in.user_id != user_id:
+            raise Unauthenticated(_REFUSED)
+        credential = replace(credential, second_factor=sign_in.second_factor)
     return _in_tenant(user, Asked(slug, "", ip), credential)
 
 
@@ -152,7 +203,9 @@ def _in_tenant(user: User, at: Asked, credential: Credential) -> Principal:
     """
     with platform_scope("which tenants a user is in is asked across tenants"):
         wanted = _wanted_tenant(at)
-        memberships = Membership.objects.select_related("role", "tenant").filter(user=user, is_active=True)
+        memberships = Membership.objects.select_related("role", "tenant__settings").filter(
+            user=user, is_active=True
+        )
         if wanted is not None:
             membership = memberships.filter(tenant=wanted).first()
         else:
@@ -161,7 +214,7 @@ def _in_tenant(user: User, at: Asked, credential: Credential) -> Principal:
             )
         if user.is_staff:
             tenant = wanted or Tenant.objects.get(slug=PLATFORM_SLUG)
-            return Principal(user, tenant, "staff", STAFF, credential, at.ip)
+            return _admitted(Principal(user, tenant, "staff", STAFF, credential, at.ip))
     if membership is None:
         if wanted is not None:
             raise NotFound("No such tenant.", code="tenant_not_found")
@@ -169,16 +222,31 @@ def _in_tenant(user: User, at: Asked, credential: Credential) -> Principal:
     if membership.tenant.status != Tenant.Status.ACTIVE:
         raise Forbidden("The tenant is suspended.", code="tenant_suspended")
     role = membership.role
-    return Principal(user, membership.tenant, role.slug, role_permissions(role), credential, at.ip)
+    return _admitted(Principal(user, membership.tenant, role.slug, role_permissions(role), credential, at.ip))
+
+
+def _admitted(found: Principal) -> Principal:
+    """Without permissions where the tenant requires a second factor and the sign-in showed none."""
+    assert found.user is not None
+    if found.credential.kind not in _SIGNED_IN or found.credential.second_factor:
+        return found
+    with platform_scope("an account's second factors are no tenant's"):
+        settings_of = getattr(found.tenant, "settings", None)
+        if settings_of is None or not settings_of.require_second_factor:
+            return found
+        has_one = SecondFactor.objects.filter(user=found.user, confirmed_at__isnull=False).exists()
+    code = "second_factor_required" if has_one else "second_factor_setup_required"
+    return replace(found, permissions=frozenset(), barred=code)
 
 
 def _wanted_tenant(at: Asked) -> Tenant | None:
     if at.slug:
-        tenant = Tenant.objects.filter(slug=at.slug).first() if re.fullmatch(SLUG_FORM, at.slug) else None
+        present = Tenant.objects.present().filter(slug=at.slug)
+        tenant = present.first() if re.fullmatch(SLUG_FORM, at.slug) else None
         if tenant is None:
             raise NotFound("No such tenant.", code="tenant_not_found")
         return tenant
     if at.host and at.host not in (settings.PUBLIC_HOST, "localhost", "127.0.0.1"):
-        domain = Domain.objects.select_related("tenant").filter(hostname=at.host).first()
+        domain = Domain.objects.routing().select_related("tenant").filter(hostname=at.host).first()
         return domain.tenant if domain else None
     return None

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from celery import shared_task
+import logging
 
-from tenants.services import domains, mail, purge, usage
+from celery import shared_task
+from django.conf import settings
+
+from tenants.services import domains, mail, nexusgate_keys, purge, signing_keys, usage
 from tenants.services.audit import retention, sealing
+
+log = logging.getLogger(__name__)
 
 
 @shared_task
@@ -51,3 +56,20 @@ def seal_audit() -> None:
 @shared_task
 def expire_audit() -> None:
     retention.expire_all()
+
+
+@shared_task
+def sweep_signing_keys() -> None:
+    if settings.JWT_ALGORITHM == signing_keys.ALGORITHM:
+        signing_keys.sweep()
+
+
+@shared_task
+def refresh_nexusgate_keys() -> None:
+    """What could not be fetched is tried again in its turn; the keys known so far hold meanwhile."""
+    if not (settings.NEXUSGATE_INTEGRATION_ENABLED and settings.NEXUSGATE_JWKS_URL):
+        return
+    try:
+        nexusgate_keys.refresh()
+    except nexusgate_keys.NotFetched as error:
+        log.warning("the keys of NEXUSGATE: %s", error)

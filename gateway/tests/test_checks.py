@@ -47,6 +47,30 @@ def test_each_weak_setting_has_its_id(production: Any, name: str, value: Any, fo
     assert ids() == [found]
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"NEXUSGATE_ISSUER": ""},
+        {"NEXUSGATE_AUDIENCE": ""},
+        {"NEXUSGATE_ISSUER": "https://gatehouse.example"},
+        {"NEXUSGATE_JWKS_URL": ""},
+        {"NEXUSGATE_JWT_SECRET": STRONG},
+        {"NEXUSGATE_JWKS_URL": "http://issuer.example/jwks"},
+        {"NEXUSGATE_JWKS_URL": "", "NEXUSGATE_JWT_SECRET": "short"},
+    ],
+    ids=str,
+)
+def test_an_external_issuer_must_be_told_apart(production: Any, wrong: dict[str, str]) -> None:
+    production.NEXUSGATE_INTEGRATION_ENABLED = True
+    production.JWT_ISSUER = "https://gatehouse.example"
+    production.NEXUSGATE_ISSUER, production.NEXUSGATE_AUDIENCE = "https://issuer.example", "gatehouse"
+    production.NEXUSGATE_JWKS_URL, production.NEXUSGATE_JWT_SECRET = "https://issuer.example/jwks", ""
+    assert ids() == []
+    for name, value in wrong.items():
+        setattr(production, name, value)
+    assert ids() == ["gateway.E007"]
+
+
 def test_development_may_be_weak(production: Any) -> None:
     production.DEVELOPMENT, production.SECRET_KEY = True, "x"
     assert ids() == []

@@ -9,13 +9,13 @@ from django.db import transaction
 from django.utils import timezone
 
 from gateway import crypto
-from gateway.errors import Invalid
+from gateway.errors import Forbidden, Invalid
 from gateway.validation import validated
 from realtime import services as realtime
 from storage.models import AccessKey, access_key_aad
 from tenants.permissions import PERMISSIONS
 from tenants.principal import Principal
-from tenants.services import audit, quotas, snapshot
+from tenants.services import api_keys, audit, quotas, snapshot
 
 from . import usage
 
@@ -30,6 +30,11 @@ def issue_access_key(name: str, *, actor: Principal) -> tuple[AccessKey, str]:
     Raises Forbidden, Invalid, QuotaExceeded.
     """
     actor.require("storage.access_key.write")
+    if api_keys.bounds_of(actor):
+        raise Forbidden(
+            "An API key that ends or is limited to addresses makes no S3 key, which is neither.",
+            code="credential_bounded",
+        )
     key, secret = _new(name, actor)
     with transaction.atomic():
         quotas.check(actor.tenant.pk, "access_keys", usage.live_keys(actor.tenant.pk))

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import secrets
-
-from django.conf import settings
 from drf_spectacular.utils import extend_schema
-from rest_framework.parsers import FormParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from gateway.api import ratelimit
-from gateway.api.auth import principal
-from gateway.api.parsers import Json
 from gateway.api.views import ApiView
 from tenants import resolver
 from tenants.models import SignIn
 from tenants.principal import Principal
-from tenants.services import login, sessions, sign_ins, token_families
+from tenants.services import login, sign_ins, token_families
 from tenants.services.second_factors import challenges, checking, factors, webauthn
 
 from .serializers import auth as s
@@ -99,23 +93,3 @@ class LogoutView(ApiView):
         elif not request.data:
             sign_ins.end(sign_ins.of_actor(caller), SignIn.Reason.SIGNED_OUT, actor=caller)
         return Response(status=204)
-
-
-class IntrospectView(ApiView):
-    """What a token means (RFC 7662); for any valid credential, or `X-Introspect-Secret`."""
-
-    public = True
-    parser_classes = [Json, FormParser]
-
-    @extend_schema(
-        request=s.IntrospectSerializer, responses=s.IntrospectionSerializer, extensions={"x-plain": True}
-    )
-    def post(self, request: Request) -> Response:
-        given, wanted = request.headers.get("X-Introspect-Secret", ""), settings.INTROSPECT_SECRET
-        if not (wanted and secrets.compare_digest(given.encode(), wanted.encode())):
-            principal(request)
-        token = self.body(s.IntrospectSerializer)["token"]
-        at = resolver.asked(request._request)
-        response = Response(sessions.introspect(token, resolver.Asked(None, "", at.ip)))
-        response.enveloped = False  # type: ignore[attr-defined]
-        return response

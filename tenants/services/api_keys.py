@@ -1,142 +1,203 @@
-"""API keys: made, verified, revoked."""
+"""API keys: made, narrowed, rotated, revoked. How one is proven: `key_secrets`."""
 
 from __future__ import annotations
 
-import re
-import secrets
-import string
-from collections import OrderedDict
+from collections.abc import Sequence
 from datetime import datetime, timedelta
-from threading import Lock
+from typing import Any
 
-from argon2 import PasswordHasher
-from argon2.exceptions import InvalidHashError, VerifyMismatchError
 from django.db import transaction
 from django.utils import timezone
 
-from gateway import crypto
-from gateway.errors import Invalid
+from gateway.errors import Conflict, Forbidden, Invalid
 from gateway.validation import validated
 from realtime import services as realtime
-from tenants.models import ApiKey, Membership
-from tenants.permissions import PERMISSIONS
+from tenants import networks
+from tenants.models import ApiKey, Membership, User
+from tenants.permissions import role_permissions
 from tenants.principal import Principal
 
-from . import audit, quotas, snapshot
+from . import audit, key_reach, key_secrets, quotas, snapshot
 
-_FORM = re.compile(r"mcp_(?P<prefix>[a-z0-9]{1,12})_(?P<secret>[A-Za-z0-9]{1,100})")
-_ALPHABET = string.ascii_letters + string.digits
-_HASHER = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
-USED_EVERY = timedelta(minutes=5)
+LONGEST_OVERLAP = timedelta(days=7)
+bounds_of = key_reach.bounds_of
 
 
 def issue_key(
-    name: str, *, permissions: list[str] | None = None, expires_at: datetime | None = None, actor: Principal
+    name: str,
+    *,
+    permissions: list[str] | None = None,
+    expires_at: datetime | None = None,
+    allowed_networks: Sequence[str] = (),
+    owner: Membership | None = None,
+    actor: Principal,
 ) -> tuple[ApiKey, str]:
-    """A key of the caller in the caller's tenant, and its text, which is not kept.
+    """A key in the caller's tenant, and its text, which is not kept.
 
-    `permissions` None: all that the caller's role holds, now and later. Raises Forbidden, Invalid (unknown
-    permission, one that the caller lacks, expiry in the past), QuotaExceeded.
+    `owner` is a service account's membership (service_account.write); None is the caller. `permissions` None: all
+    that the owner's role holds, now and later. A key made with a key reaches no further than that one: permissions,
+    addresses and end. Raises Forbidden, Invalid by field (unknown permission, one that the caller or the owner
+    lacks, an address, an end in the past), Conflict where the caller is no member, QuotaExceeded.
     """
-    actor.require("api_key.write")
-    if actor.user is None:
-        raise Invalid("A key belongs to a user.")
-    if permissions is not None:
-        if unknown := sorted(set(permissions) - PERMISSIONS.keys()):
-            raise Invalid(
-                f"Unknown permission {unknown[0]}.", errors={"permissions": [f"Unknown: {unknown[0]}"]}
-            )
-        if beyond := sorted(set(permissions) - actor.permissions):
-            raise Invalid(
-                f"You do not hold {beyond[0]}.", errors={"permissions": [f"Not yours to give: {beyond[0]}"]}
-            )
+    member = _owner(owner, actor)
+    permissions = key_reach.permitted(permissions, role_permissions(member.role), actor)
     if expires_at is not None and expires_at <= timezone.now():
         raise Invalid("The expiry is in the past.", errors={"expires_at": ["In the past."]})
-    if actor.credential.kind == "api_key" and permissions is None:
-        # A narrowed key must not make a wider one.
-        permissions = sorted(actor.permissions & PERMISSIONS.keys())
-    prefix = "".join(secrets.choice(string.ascii_lowercase + string.digits) for _ in range(10))
-    secret = "".join(secrets.choice(_ALPHABET) for _ in range(40))
+    bounds = key_reach.bounds_of(actor)
+    allowed, expires_at = key_reach.bounded(networks.normal(allowed_networks), expires_at, bounds)
+    secret = key_secrets.new()
     key = ApiKey(
-        tenant=actor.tenant, user=actor.user, name=name, prefix=prefix, secret_hash=_HASHER.hash(secret),
-        permissions=permissions, expires_at=expires_at,
+        tenant=actor.tenant, user=member.user, name=name, prefix=secret.prefix, secret_hash=secret.hash,
+        permissions=permissions, allowed_networks=allowed, expires_at=expires_at, created_by=actor.label,
     )  # fmt: skip
     validated(key, exclude=("tenant", "user"))
     with transaction.atomic():
-        live = ApiKey.objects.filter(tenant=actor.tenant, revoked_at=None)
-        quotas.check(actor.tenant.pk, "api_keys", live)
+        quotas.check(actor.tenant.pk, "api_keys", ApiKey.objects.filter(tenant=actor.tenant, revoked_at=None))
         key.save()
-        after = {"name": name, "prefix": prefix, "permissions": permissions}
-        audit.record(actor, "tenants.api_key.create", target=prefix, after=after)
-        snapshot.changed("api_keys")
-        realtime.publish(
-            actor.tenant.pk, "tenants.api_key.created", subject=prefix, data={"name": name}, actor=actor
-        )
-    return key, f"mcp_{prefix}_{secret}"
+        _tell(key, "create", actor, after={"name": name, "owner": member.user.username, **_limits(key)})
+    return key, secret.text
 
 
-def revoke_key(key: ApiKey, *, actor: Principal) -> None:
-    """End a key for good: one's own, or anybody's with api_key.manage. Asking again changes nothing."""
-    actor.require("api_key.write" if actor.user and key.user_id == actor.user.pk else "api_key.manage")
-    with transaction.atomic():
-        if not ApiKey.objects.filter(pk=key.pk, revoked_at=None).update(revoked_at=timezone.now()):
-            return
-        audit.record(actor, "tenants.api_key.revoke", target=key.prefix, tenant=key.tenant)
-        snapshot.changed("api_keys")
-        realtime.publish(key.tenant_id, "tenants.api_key.revoked", subject=key.prefix, actor=actor)
-
-
-class _Verified:
-    """Which secret texts matched which stored hash lately, so that Argon2 runs once per key and process.
-
-    Keyed by a keyed digest, so that a dump of the process holds no key. The row is read on every use, so what was
-    revoked or changed is refused at once, in every process.
-    """
-
-    def __init__(self, size: int = 4096) -> None:
-        self._seen: OrderedDict[bytes, str] = OrderedDict()
-        self._lock = Lock()
-        self._size = size
-
-    def matches(self, text: str, secret: str, secret_hash: str) -> bool:
-        digest = crypto.keyed_digest("api-key", text)
-        with self._lock:
-            if self._seen.get(digest) == secret_hash:
-                self._seen.move_to_end(digest)
-                return True
-        try:
-            _HASHER.verify(secret_hash, secret)
-        except (VerifyMismatchError, InvalidHashError):
-            return False
-        with self._lock:
-            self._seen[digest] = secret_hash
-            while len(self._seen) > self._size:
-                self._seen.popitem(last=False)
-        return True
-
-
-_verified = _Verified()
-
-
-def verify(text: str) -> tuple[ApiKey, Membership] | None:
-    """The live key with that text and its owner's active membership. Call within platform_scope."""
-    form = _FORM.fullmatch(text)
-    if form is None:
-        return None
-    found = live(form["prefix"])
-    if found is None or not _verified.matches(text, form["secret"], found[0].secret_hash):
-        return None
-    key, now = found[0], timezone.now()
-    if key.last_used_at is None or now - key.last_used_at > USED_EVERY:
-        ApiKey.objects.filter(pk=key.pk).update(last_used_at=now)
+def _owner(owner: Membership | None, actor: Principal) -> Membership:
+    """Whose key it becomes."""
+    if owner is not None:
+        actor.require("service_account.write")
+        if owner.tenant_id != actor.tenant.pk or owner.user.kind != User.Kind.SERVICE:
+            raise Invalid("Keys are made for oneself and for the tenant's service accounts.")
+        if not owner.is_active:
+            raise Conflict("The service account is deactivated.")
+        return owner
+    actor.require("api_key.write")
+    own = Membership.objects.select_related("role", "user").filter(tenant=actor.tenant, is_active=True)
+    found = own.filter(user=actor.user).first() if actor.user is not None else None
+    if found is None:  # staff act in tenants that they are no members of, a key never does
+        raise Conflict("Only a member has keys here; make a service account.", code="not_a_member")
     return found
 
 
-def live(prefix: str) -> tuple[ApiKey, Membership] | None:
-    """The live key of that prefix and its owner's active membership. Call within platform_scope."""
-    key = ApiKey.objects.select_related("user", "tenant").filter(prefix=prefix).first()
-    if key is None or not key.is_live:
-        return None
-    rows = Membership.objects.select_related("role").filter(tenant_id=key.tenant_id, user_id=key.user_id)
-    membership = rows.filter(is_active=True).first()
-    return None if membership is None else (key, membership)
+def update_key(key: ApiKey, changes: dict[str, Any], *, actor: Principal) -> ApiKey:
+    """Rename and narrow: `name`, `permissions` (fewer), `expires_at` (sooner), `allowed_networks`.
+
+    The owner may also widen the addresses, but not with a key. Asking again changes nothing. Raises Forbidden,
+    Conflict for a key that has ended, Invalid by field for what would widen it.
+    """
+    _may_touch(key, actor)
+    with transaction.atomic():
+        key = _locked(key)
+        wanted = {name: value for name, value in changes.items() if getattr(key, name) != value}
+        if "permissions" in wanted:
+            wanted["permissions"] = key_reach.narrowed(key, wanted["permissions"])
+        if "allowed_networks" in wanted:
+            allowed = wanted["allowed_networks"] = networks.normal(wanted["allowed_networks"])
+            free = _is_own(key, actor) and actor.credential.kind != "api_key"
+            if not (free or networks.within(allowed, key.allowed_networks)):
+                text = "Only its owner, signed in, lets it in from more addresses."
+                raise Invalid(f"allowed_networks: {text}", errors={"allowed_networks": [text]})
+        if "expires_at" in wanted:
+            key_reach.check_sooner(key, wanted["expires_at"])
+        wanted = {name: value for name, value in wanted.items() if getattr(key, name) != value}
+        if not wanted:
+            return key
+        before = {name: _plain(getattr(key, name)) for name in wanted}
+        for name, value in wanted.items():
+            setattr(key, name, value)
+        validated(key, exclude=("tenant", "user"))
+        key.save(update_fields=list(wanted))
+        _tell(
+            key, "update", actor, before=before, after={name: _plain(value) for name, value in wanted.items()}
+        )
+    return key
+
+
+def rotate_key(key: ApiKey, overlap: timedelta, *, actor: Principal) -> tuple[ApiKey, str]:
+    """Give a key another prefix and secret; the text, which is not kept. The ones before work for `overlap` more.
+
+    Of two rotations in a row, the secret before the last one works on, older ones end. Whoever rotates sees the
+    secret, so only the owner may, or for a service account who may write those; and nobody whose own credential
+    reaches less far. Raises Forbidden, Invalid beyond LONGEST_OVERLAP, Conflict for a key that has ended.
+    """
+    if not timedelta() <= overlap <= LONGEST_OVERLAP:
+        text = f"From 0 to {int(LONGEST_OVERLAP.total_seconds())}."
+        raise Invalid(f"overlap_seconds: {text}", errors={"overlap_seconds": [text]})
+    if _is_own(key, actor):
+        actor.require("api_key.write")
+    elif key.user.kind == User.Kind.SERVICE:
+        actor.require("service_account.write")
+    else:
+        raise Forbidden("Only its owner rotates a key: its secret acts as them.", code="not_the_owner")
+    secret = key_secrets.new()
+    with transaction.atomic():
+        key = _locked(key)
+        key_reach.check(key, actor)
+        until = timezone.now() + overlap if overlap else None
+        key.previous_prefix, key.previous_hash = (key.prefix, key.secret_hash) if until else (None, "")
+        key.previous_until = until
+        key.prefix, key.secret_hash = secret.prefix, secret.hash
+        key.save(
+            update_fields=["prefix", "secret_hash", "previous_prefix", "previous_hash", "previous_until"]
+        )
+        after = {"prefix": key.prefix, "overlap_seconds": int(overlap.total_seconds())}
+        _tell(key, "rotate", actor, before={"prefix": key.previous_prefix or ""}, after=after)
+    return key, secret.text
+
+
+def revoke_key(key: ApiKey, *, actor: Principal) -> None:
+    """End a key for good, at once, with what a rotation left. Asking again changes nothing. Raises Forbidden."""
+    _may_touch(key, actor)
+    with transaction.atomic():
+        if not ApiKey.objects.filter(pk=key.pk, revoked_at=None).update(revoked_at=timezone.now()):
+            return
+        _tell(key, "revoke", actor)
+
+
+def may_touch(key: ApiKey, actor: Principal) -> bool:
+    """Whether the caller may rename, narrow and revoke it: one's own, a service account's, or anybody's."""
+    own = "api_key.write" if _is_own(key, actor) else "api_key.manage"
+    return actor.can(own) or (key.user.kind == User.Kind.SERVICE and actor.can("service_account.write"))
+
+
+def _may_touch(key: ApiKey, actor: Principal) -> None:
+    if not may_touch(key, actor):
+        actor.require("api_key.write" if _is_own(key, actor) else "api_key.manage")
+
+
+def _is_own(key: ApiKey, actor: Principal) -> bool:
+    return actor.user is not None and key.user_id == actor.user.pk
+
+
+def _locked(key: ApiKey) -> ApiKey:
+    found: ApiKey = ApiKey.objects.select_for_update(of=("self",)).select_related("user").get(pk=key.pk)
+    if not found.is_live:
+        raise Conflict("The key has ended.", code="key_ended")
+    return found
+
+
+def _limits(key: ApiKey) -> dict[str, Any]:
+    return {
+        "prefix": key.prefix,
+        "permissions": key.permissions,
+        "allowed_networks": key.allowed_networks,
+        "expires_at": _plain(key.expires_at),
+    }
+
+
+def _plain(value: Any) -> Any:
+    return value.isoformat() if isinstance(value, datetime) else value
+
+
+def _tell(
+    key: ApiKey, verb: str, actor: Principal, *, before: dict[str, Any] | None = None,
+    after: dict[str, Any] | None = None,
+) -> None:  # fmt: skip
+    audit.record(
+        actor,
+        f"tenants.api_key.{verb}",
+        target=key.prefix,
+        tenant=key.tenant,
+        before=before or {},
+        after=after or {},
+    )
+    snapshot.changed("api_keys")
+    realtime.publish(
+        key.tenant_id, f"tenants.api_key.{verb}d", subject=key.prefix, data={"name": key.name}, actor=actor
+    )

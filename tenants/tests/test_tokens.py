@@ -188,6 +188,7 @@ def test_a_rotated_key_is_published_signs_in_its_turn_and_signs_nobody_out(rs256
     assert {key["kid"] for key in jwks()["keys"]} == {old, new.kid}
     assert signing_keys.signing().kid == old
     with platform_scope("the clock cannot be turned"):
+        SigningKey.objects.filter(kid=old).update(signs_from=timezone.now() - timedelta(hours=1))
         SigningKey.objects.filter(kid=new.kid).update(signs_from=timezone.now() - timedelta(seconds=1))
     signing_keys.forget()
     after = factories.bearer(who).removeprefix("Bearer ")

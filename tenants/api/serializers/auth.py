@@ -42,21 +42,3 @@ class RefreshSerializer(Body):
 
 class LogoutSerializer(Body):
     refresh = Text(max_length=4096, required=False)
-
-
-class IntrospectSerializer(serializers.Serializer[Any]):
-    token = Text(max_length=8192, allow_blank=True)
-    token_type_hint = Text(max_length=64, required=False, allow_blank=True)
-
-
-class IntrospectionSerializer(serializers.Serializer[Any]):
-    """RFC 7662, section 2.2."""
-
-    active = serializers.BooleanField()
-    sub = Text(required=False)
-    username = Text(required=False)
-    tenant = Text(required=False)
-    role = Text(required=False)
-    scope = Text(required=False)
-    token_type = Text(required=False)
-    exp = serializers.IntegerField(required=False)
