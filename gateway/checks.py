@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,16 +16,15 @@ from django.db.migrations.loader import MigrationLoader
 
 from gateway.db.operations import TenantPolicy
 
-_WEAK = {"", "changeme", "secret", "password", "dev", "test", "insecure"}
+log = logging.getLogger(__name__)
+_PLACEHOLDER = re.compile(
+    r"change.?(me|this|it)|placeholder|example|your.?secret|default|insecure|password|0123456789"
+)
 
 
 def _weak(value: str) -> bool:
-    return (
-        len(value) < 32
-        or value.lower() in _WEAK
-        or len(set(value)) < 8
-        or value.startswith("django-insecure")
-    )
+    """Too short, too plain, or what instructions have in the place of a secret."""
+    return len(value) < 32 or len(set(value)) < 8 or _PLACEHOLDER.search(value.lower()) is not None
 
 
 @checks.register(checks.Tags.security)
@@ -60,12 +61,36 @@ def strong_secrets(app_configs: Any, **kwargs: Any) -> list[checks.CheckMessage]
                 "INTROSPECT_SECRET is weak.", hint="At least 32 random characters.", id="gateway.E005"
             )
         )
+<<<<<<< /work/main/gateway/checks.py
+    signs = settings.JWT_SECRET_KEY if settings.JWT_ALGORITHM.startswith("HS") else ""
+    given = [secret for secret in (settings.SECRET_KEY, settings.INTROSPECT_SECRET, signs) if secret]
+    if len(set(given)) < len(given):
+        hint = (
+            "Give SECRET_KEY, JWT_SECRET_KEY and INTROSPECT_SECRET a value each: `make secrets` makes them."
+        )
+        found.append(checks.Error("One secret serves two purposes.", hint=hint, id="gateway.E007"))
+=======
     found += _nexusgate()
+>>>>>>> /tmp/h3/mine
     if settings.DEBUG:
         found.append(checks.Error("DEBUG is on outside development.", id="gateway.E006"))
     return found
 
 
+<<<<<<< /work/main/gateway/checks.py
+@checks.register(checks.Tags.security, deploy=True)
+def reached_over_https(app_configs: Any, **kwargs: Any) -> list[checks.CheckMessage]:
+    """What production may do, but hardly means to."""
+    if settings.DEVELOPMENT or settings.PUBLIC_HOST in ("localhost", "127.0.0.1", "::1"):
+        return []
+    if not settings.PUBLIC_BASE_URL.startswith("https://"):
+        hint = "Passwords and keys cross the network in clear: PUBLIC_BASE_URL=https://…"
+        return [checks.Warning("PUBLIC_BASE_URL is not https.", hint=hint, id="gateway.W001")]
+    if not settings.ENFORCE_HTTPS:
+        hint = "Cookies go over plain HTTP as well: leave ENFORCE_HTTPS to its default."
+        return [checks.Warning("HTTPS is not enforced.", hint=hint, id="gateway.W002")]
+    return []
+=======
 def _nexusgate() -> list[checks.CheckMessage]:
     """What the external issuer's tokens need to be told apart and verified."""
     if not settings.NEXUSGATE_INTEGRATION_ENABLED:
@@ -79,10 +104,13 @@ def _nexusgate() -> list[checks.CheckMessage]:
         (bool(secret) and _weak(secret), "has a weak secret"),
     ]
     return [checks.Error(f"NEXUSGATE {text}.", id="gateway.E007") for is_so, text in wrong if is_so]
+>>>>>>> /tmp/h3/mine
 
 
 def refuse_weak_settings() -> None:
     """What every serving process calls as it starts. Raises ImproperlyConfigured outside development."""
+    for doubt in reached_over_https(None):
+        log.warning("%s %s %s", doubt.id, doubt.msg, doubt.hint)
     found = strong_secrets(None)
     if found:
         told = "; ".join(f"{message.id} {message.msg} {message.hint or ''}".strip() for message in found)
