@@ -61,7 +61,6 @@ def strong_secrets(app_configs: Any, **kwargs: Any) -> list[checks.CheckMessage]
                 "INTROSPECT_SECRET is weak.", hint="At least 32 random characters.", id="gateway.E005"
             )
         )
-<<<<<<< /work/main/gateway/checks.py
     signs = settings.JWT_SECRET_KEY if settings.JWT_ALGORITHM.startswith("HS") else ""
     given = [secret for secret in (settings.SECRET_KEY, settings.INTROSPECT_SECRET, signs) if secret]
     if len(set(given)) < len(given):
@@ -69,15 +68,12 @@ def strong_secrets(app_configs: Any, **kwargs: Any) -> list[checks.CheckMessage]
             "Give SECRET_KEY, JWT_SECRET_KEY and INTROSPECT_SECRET a value each: `make secrets` makes them."
         )
         found.append(checks.Error("One secret serves two purposes.", hint=hint, id="gateway.E007"))
-=======
     found += _nexusgate()
->>>>>>> /tmp/h3/mine
     if settings.DEBUG:
         found.append(checks.Error("DEBUG is on outside development.", id="gateway.E006"))
     return found
 
 
-<<<<<<< /work/main/gateway/checks.py
 @checks.register(checks.Tags.security, deploy=True)
 def reached_over_https(app_configs: Any, **kwargs: Any) -> list[checks.CheckMessage]:
     """What production may do, but hardly means to."""
@@ -90,7 +86,8 @@ def reached_over_https(app_configs: Any, **kwargs: Any) -> list[checks.CheckMess
         hint = "Cookies go over plain HTTP as well: leave ENFORCE_HTTPS to its default."
         return [checks.Warning("HTTPS is not enforced.", hint=hint, id="gateway.W002")]
     return []
-=======
+
+
 def _nexusgate() -> list[checks.CheckMessage]:
     """What the external issuer's tokens need to be told apart and verified."""
     if not settings.NEXUSGATE_INTEGRATION_ENABLED:
@@ -103,8 +100,7 @@ def _nexusgate() -> list[checks.CheckMessage]:
         (bool(url) and not url.startswith("https://"), "has a JWKS URL that is not https"),
         (bool(secret) and _weak(secret), "has a weak secret"),
     ]
-    return [checks.Error(f"NEXUSGATE {text}.", id="gateway.E007") for is_so, text in wrong if is_so]
->>>>>>> /tmp/h3/mine
+    return [checks.Error(f"NEXUSGATE {text}.", id="gateway.E008") for is_so, text in wrong if is_so]
 
 
 def refuse_weak_settings() -> None:

@@ -80,7 +80,7 @@ def test_an_external_issuer_must_be_told_apart(production: Any, wrong: dict[str,
     assert ids() == []
     for name, value in wrong.items():
         setattr(production, name, value)
-    assert ids() == ["gateway.E007"]
+    assert ids() == ["gateway.E008"]
 
 
 def test_development_may_be_weak(production: Any) -> None:
