@@ -24,6 +24,7 @@ PATH = "/.well-known/gatehouse-challenge/"
 PORT = 80
 PATIENCE_SECONDS = 5.0
 _LONGEST = 1024
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 
 class NoProof(Exception):
@@ -98,11 +99,14 @@ def _addresses(hostname: str) -> list[str]:
 
 
 def _is_public(text: str) -> bool:
-    found = ipaddress.ip_address(text)
+    """Also of an IPv4 address inside an IPv6 one, which a gateway on the way would take out."""
+    found: ipaddress.IPv4Address | ipaddress.IPv6Address = ipaddress.ip_address(text)
     if isinstance(found, ipaddress.IPv6Address):
-        inner = found.ipv4_mapped or found.sixtofour or (found.teredo and found.teredo[1])
-        if inner:
-            return inner.is_global and not inner.is_multicast
+        teredo = found.teredo
+        if found in _NAT64:
+            found = ipaddress.IPv4Address(found.packed[-4:])
+        else:
+            found = found.ipv4_mapped or found.sixtofour or (teredo[1] if teredo else found)
     return found.is_global and not found.is_multicast
 
 
