@@ -67,7 +67,7 @@ def strong_secrets(app_configs: Any, **kwargs: Any) -> list[checks.CheckMessage]
         hint = (
             "Give SECRET_KEY, JWT_SECRET_KEY and INTROSPECT_SECRET a value each: `make secrets` makes them."
         )
-        found.append(checks.Error("One secret serves two purposes.", hint=hint, id="gateway.E008"))
+        found.append(checks.Error("One secret serves two purposes.", hint=hint, id="gateway.E009"))
     found += _nexusgate()
     if settings.DEBUG:
         found.append(checks.Error("DEBUG is on outside development.", id="gateway.E006"))

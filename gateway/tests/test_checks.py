@@ -50,8 +50,8 @@ def test_strong_settings_pass(production: Any) -> None:
         ("ENCRYPTION_KEYS", "", "gateway.E004"),
         ("INTROSPECT_SECRET", "short", "gateway.E005"),
         ("DEBUG", True, "gateway.E006"),
-        ("JWT_SECRET_KEY", STRONG, "gateway.E008"),
-        ("INTROSPECT_SECRET", OTHER, "gateway.E008"),
+        ("JWT_SECRET_KEY", STRONG, "gateway.E009"),
+        ("INTROSPECT_SECRET", OTHER, "gateway.E009"),
     ],
 )
 def test_each_weak_setting_has_its_id(production: Any, name: str, value: Any, found: str) -> None:
