@@ -199,11 +199,10 @@ class Stack:
             "--log-level",
             "warning",
         ]
-        granian = ["-m", "granian", "--interface", "wsgi", "--workers", "1", "--blocking-threads", "4"]
         decision = ["--http", "gateway.decision.protocol:EdgeProtocol", "gateway.decision.app:app"]
         self._start_python("decision", *uvicorn, "--ws", "none", "--no-proxy-headers", *decision, "--uds")
         self._start_python("live", *uvicorn, "--ws", "websockets-sansio", "gateway.asgi:application", "--uds")
-        self._start_python("web", *granian, "--log-level", "warning", "gateway.wsgi:application", "--uds")
+        self._start_web("web")
         command = (BIN / "caddy", "run", "--config", self.home / "run" / "caddy.json")
         caddy = self._processes["caddy"] = Process("caddy", self.home, self.environment, *command)
         caddy.start(lambda: listens(str(self.home / "run" / "plain.sock")))
@@ -249,6 +248,19 @@ class Stack:
                 name, endpoint=endpoint, shared=True, actor=factories.staff(), **(fields | options)
             )
         return name
+
+    @contextmanager
+    def another_web(self, name: str = "web2") -> Iterator[str]:
+        """A second web process, which the edge does not know, on the socket of that name."""
+        self._start_web(name)
+        try:
+            yield name
+        finally:
+            self._processes.pop(name).stop()
+
+    def _start_web(self, name: str) -> None:
+        granian = ["-m", "granian", "--interface", "wsgi", "--workers", "1", "--blocking-threads", "4"]
+        self._start_python(name, *granian, "--log-level", "warning", "gateway.wsgi:application", "--uds")
 
     def _start_python(self, name: str, *arguments: str) -> None:
         path = self.home / "run" / f"{name}.sock"
