@@ -95,6 +95,7 @@ UNFOLD: dict[str, Any] = {
                 "items": [
                     _link("Events", "bolt", "realtime_event"),
                     _link("Audit log", "policy", "tenants_auditentry"),
+                    _link("Audit seals", "verified", "tenants_auditseal"),
                 ],
             },
             {

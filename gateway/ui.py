@@ -21,7 +21,7 @@ from gateway.api.exceptions import details
 from gateway.errors import DomainError, Forbidden, RateLimited, Unauthenticated, Unavailable
 from gateway.logs import request_id
 from tenants.principal import Principal
-from tenants.services import switching
+from tenants.services import audit, switching
 
 PROBLEM = "application/problem+json"
 P = ParamSpec("P")
@@ -109,6 +109,9 @@ def page(
                 response = view(cast(PageRequest, request), *args, **kwargs)
             except DomainError as error:
                 response = refusal(request, error)
+                if isinstance(error, Forbidden) and error.code == "permission_missing":
+                    target = f"{request.method} {request.path}"
+                    audit.record_refusal(request.principal, target=target, reason=error.detail)  # type: ignore[attr-defined]
             except OperationalError:
                 response = refusal(request, Unavailable("The database does not answer just now; try again."))
             patch_vary_headers(response, ["Cookie", "HX-Request"])

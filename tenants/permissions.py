@@ -18,7 +18,8 @@ GROUPS: dict[str, dict[str, str]] = {
         "tenant.read": "See the tenant, its domains, usage and limits",
         "tenant.write": "Change the tenant and its settings",
         "domain.write": "Add, verify and remove domains",
-        "audit.read": "See the audit log",
+        "audit.read": "See and verify the audit log",
+        "audit.export": "Export the audit log",
         "event.read": "See the event log and its live stream",
     },
     "People": {

@@ -10,5 +10,7 @@ urlpatterns = [
     path("members/new", members.new_member, name="new-member"),
     path("members/<uuid:public_id>", members.change_member, name="change-member"),
     path("audit", audit.audit, name="audit"),
+    path("audit/export", audit.export_audit, name="export-audit"),
+    path("audit/verify", audit.verify_audit, name="verify-audit"),
     path("audit/<uuid:public_id>", audit.audit_entry, name="audit-entry"),
 ]

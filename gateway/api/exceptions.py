@@ -15,8 +15,9 @@ from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
-from gateway.errors import DomainError, NotFound, RateLimited, Unauthenticated, Unavailable
+from gateway.errors import DomainError, Forbidden, NotFound, RateLimited, Unauthenticated, Unavailable
 from gateway.logs import request_id
+from tenants.services import audit
 
 from .renderers import PROBLEM
 
@@ -53,6 +54,9 @@ def problem(raised: Exception, context: dict[str, Any]) -> Response:
         if settings.DEVELOPMENT:
             error.detail = "".join(traceback.format_exception_only(raised)).strip()
     set_rollback()
+    if isinstance(error, Forbidden) and error.code == "permission_missing":
+        asked = context["request"]
+        audit.record_refusal(asked.auth, target=f"{asked.method} {asked.path}", reason=error.detail)
     headers = {}
     if isinstance(error, Unauthenticated):
         headers["WWW-Authenticate"] = 'Bearer realm="gatehouse"'

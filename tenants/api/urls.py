@@ -70,4 +70,7 @@ urlpatterns = [
     path("service-accounts/<uuid:public_id>", service_accounts.ServiceAccountView.as_view()),
     path("service-accounts/<uuid:public_id>/api-keys", service_accounts.ServiceAccountKeysView.as_view()),
     path("audit", audit.AuditView.as_view()),
+    path("audit/seals", audit.AuditSealsView.as_view()),
+    path("audit/verify", audit.AuditVerifyView.as_view()),
+    path("audit/export", audit.AuditExportView.as_view()),
 ]

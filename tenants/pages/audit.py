@@ -2,57 +2,38 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast, get_args
 from urllib.parse import urlencode
 from uuid import UUID
 
-from django.db.models import QuerySet
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404
-from django.utils.dateparse import parse_date
 
+from gateway.downloads import attachment
 from gateway.ui import PageRequest, page, row_number, sheet, show
 from tenants.models import AuditEntry
+from tenants.principal import CredentialKind
+from tenants.services.audit import export, filters, sealing, verification
 
 PER_PAGE = 50
-
-
-def _audit(request: PageRequest) -> QuerySet[AuditEntry]:
-    rows = AuditEntry.objects.visible_to(request.principal)
-    for field, lookup in (
-        ("actor", "actor"),
-        ("action", "action__startswith"),
-        ("target", "target__startswith"),
-    ):
-        if value := request.GET.get(field, "").replace("\0", "")[:300]:
-            rows = rows.filter(**{lookup: value})
-    for field, lookup in (("since", "at__date__gte"), ("until", "at__date__lte")):
-        if day := _day(request.GET.get(field, "")):
-            rows = rows.filter(**{lookup: day})
-    if (before := row_number(request.GET.get("before", ""))) is not None:
-        rows = rows.filter(pk__lt=before)
-    return rows.order_by("-pk")
-
-
-def _day(text: str) -> Any:
-    try:
-        return parse_date(text)
-    except ValueError:
-        return None
 
 
 @page("audit.read")
 def audit(request: PageRequest) -> HttpResponse:
     """Who did what, newest first."""
-    rows = list(_audit(request)[: PER_PAGE + 1])
-    asked = {
-        name: request.GET.get(name, "") for name in ("actor", "action", "target", "since", "until", "before")
-    }
+    asked = {name: request.GET.get(name, "") for name in filters.NAMES}
+    rows = filters.parse_form(request.GET).apply(AuditEntry.objects.visible_to(request.principal))
+    if (before := row_number(request.GET.get("before", ""))) is not None:
+        rows = rows.filter(pk__lt=before)
+    entries = list(rows.order_by("-pk")[: PER_PAGE + 1])
     context = {
-        "entries": rows[:PER_PAGE],
-        "older": rows[PER_PAGE - 1].pk if len(rows) > PER_PAGE else None,
-        "query": urlencode({k: v for k, v in asked.items() if v and k != "before"}),
+        "entries": entries[:PER_PAGE],
+        "older": entries[PER_PAGE - 1].pk if len(entries) > PER_PAGE else None,
+        "before": before,
+        "query": urlencode({name: value for name, value in asked.items() if value}),
+        "kinds": get_args(CredentialKind),
         **asked,
+        **_chain(request),
     }
     return show(request, "tenants/audit.html", context, part="tenants/_audit.html")
 
@@ -61,3 +42,24 @@ def audit(request: PageRequest) -> HttpResponse:
 def audit_entry(request: PageRequest, public_id: UUID) -> HttpResponse:
     entry = get_object_or_404(AuditEntry.objects.visible_to(request.principal), public_id=public_id)
     return sheet(request, "tenants/_audit_entry.html", {"entry": entry})
+
+
+@page("audit.read", methods=("POST",))
+def verify_audit(request: PageRequest) -> HttpResponse:
+    """What a look at the chain found, beside the chain's state."""
+    verdict = verification.look(actor=request.principal)
+    context = {"verdict": verdict, **_chain(request)}
+    return sheet(request, "tenants/_audit_chain.html", context)
+
+
+@page("audit.export")
+def export_audit(request: PageRequest) -> HttpResponse:
+    form = request.GET.get("format", "csv")
+    pieces = export.export(filters.parse_form(request.GET), form, actor=request.principal)
+    sent = attachment(pieces, export.FORMATS[form], export.filename(form, request.principal.tenant))
+    return cast(HttpResponse, sent)
+
+
+def _chain(request: PageRequest) -> dict[str, Any]:
+    tenant = request.principal.tenant
+    return {"seal": sealing.newest_seal(tenant), "waiting": sealing.waiting(tenant)}

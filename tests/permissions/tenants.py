@@ -77,6 +77,9 @@ ROWS = [
     api("DELETE", "api-keys/{key}", ADMIN.but(member=404), case="an administrator's"),
     api("DELETE", "api-keys/{own_key}", MEMBER, case="a member's"),
     api("GET", "audit", ADMIN),
+    api("GET", "audit/seals", ADMIN),
+    api("POST", "audit/verify", ADMIN),
+    api("GET", "audit/export", ADMIN),
     page("GET", "/app/api-keys", MEMBER),
     page("POST", "/app/api-keys", MEMBER, body={"name": "new", "lifetime": "30", "scope": "all"}),
     page("GET", "/app/api-keys/new", MEMBER),
@@ -87,5 +90,7 @@ ROWS = [
     page("GET", "/app/members/new", ADMIN),
     page("POST", "/app/members/{user}", ADMIN, body={"role": "viewer"}),
     page("GET", "/app/audit", ADMIN),
+    page("GET", "/app/audit/export", ADMIN),
+    page("POST", "/app/audit/verify", ADMIN),
     page("GET", "/app/audit/{entry}", ADMIN),
 ]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from rest_framework import serializers
 
-from tenants.models import AuditEntry
+from tenants.models import AuditEntry, AuditSeal
 
 
 class AuditEntrySerializer(serializers.ModelSerializer[AuditEntry]):
@@ -24,3 +26,39 @@ class AuditEntrySerializer(serializers.ModelSerializer[AuditEntry]):
             "before",
             "after",
         ]
+
+
+class AuditSealSerializer(serializers.ModelSerializer[AuditSeal]):
+    class Meta:
+        model = AuditSeal
+        fields = [
+            "number",
+            "count",
+            "root",
+            "previous",
+            "kept_from",
+            "drained",
+            "sealed_at",
+            "hash",
+            "mac",
+            "mac_key",
+        ]
+
+
+class FindingSerializer(serializers.Serializer[Any]):
+    kind = serializers.CharField()
+    detail = serializers.CharField()
+    seal = serializers.IntegerField(allow_null=True)
+    entry = serializers.CharField(allow_null=True)
+
+
+class VerdictSerializer(serializers.Serializer[Any]):
+    sound = serializers.BooleanField(source="is_sound")
+    whole = serializers.BooleanField(help_text="Whether every kept entry was looked at, or the newest only.")
+    seals = serializers.IntegerField()
+    entries = serializers.IntegerField(help_text="Sealed entries that were looked at.")
+    unsealed = serializers.IntegerField()
+    head = serializers.CharField(help_text="The newest seal's hash; empty before the first.")
+    kept_from = serializers.IntegerField(help_text="The first seal whose entries are kept.")
+    kept_since = serializers.DateTimeField(allow_null=True)
+    findings = FindingSerializer(many=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from typing import Any, Literal
 
@@ -75,9 +76,10 @@ def record_refusal(actor: Principal, *, target: str, reason: str) -> None:
 
     Call it outside the refused transaction, which takes with it what is written there.
     """
-    who = actor.user.pk if actor.user else 0
+    who = f"{actor.tenant.pk}:{actor.user.pk if actor.user else 0}"
+    what = hashlib.sha256(reason.encode()).hexdigest()
     try:
-        if not cache.add(f"audit-refusal:{actor.tenant.pk}:{who}:{reason}", 1, REFUSALS_EACH_SECONDS):
+        if not cache.add(f"audit-refusal:{who}:{what}", 1, REFUSALS_EACH_SECONDS):
             return
     except redis.RedisError as e:
         log.warning("refusals are all written, the cache does not answer: %s", e)

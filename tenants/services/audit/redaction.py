@@ -35,14 +35,14 @@ _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
 def text(value: str, most: int) -> str:
-    """`value` without the NUL that PostgreSQL refuses, within `most` characters, and without a secret."""
-    value = value.replace("\0", "\N{REPLACEMENT CHARACTER}")
+    """`value` without what PostgreSQL refuses, within `most` characters, and without a secret."""
+    value = value.replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()
     return REDACTED if _SECRET_TEXT.search(value) else value[:most]
 
 
 def details(values: Mapping[str, Any], action: str) -> dict[str, Any]:
     """`values` as JSON that can be stored, secrets redacted; too much of it is left out with its size."""
-    clean: dict[str, Any] = {str(name): _value(str(name), value, action) for name, value in values.items()}
+    clean = _mapping(values, action)
     size = len(json.dumps(clean, ensure_ascii=False).encode())
     return clean if size <= MOST_DETAIL else {"omitted": f"{size} bytes", "fields": sorted(clean)[:100]}
 
@@ -50,6 +50,10 @@ def details(values: Mapping[str, Any], action: str) -> dict[str, Any]:
 def is_secret_name(name: str) -> bool:
     plain = _CAMEL.sub("_", name).replace("-", "_").replace(" ", "_").lower()
     return bool(_SECRET_NAME.search(plain)) and not _HARMLESS_NAME.search(plain)
+
+
+def _mapping(values: Mapping[Any, Any], action: str) -> dict[str, Any]:
+    return {text(str(name), 300): _value(str(name), value, action) for name, value in values.items()}
 
 
 def _value(name: str, value: Any, action: str) -> Any:
@@ -61,7 +65,7 @@ def _value(name: str, value: Any, action: str) -> Any:
     if isinstance(value, float):
         return value if math.isfinite(value) else str(value)
     if isinstance(value, Mapping):
-        return {text(str(k), 300): _value(str(k), v, action) for k, v in value.items()}
+        return _mapping(value, action)
     if isinstance(value, (list, tuple, set, frozenset)):
         items = sorted(value, key=str) if isinstance(value, (set, frozenset)) else value
         return [_value("", item, action) for item in items]

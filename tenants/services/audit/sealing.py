@@ -60,6 +60,11 @@ def newest_seal(tenant: Tenant) -> AuditSeal | None:
     return found
 
 
+def waiting(tenant: Tenant) -> int:
+    """How many entries are not sealed yet."""
+    return UnsealedEntry.objects.filter(tenant=tenant).count()
+
+
 def append_seal(
     tenant: Tenant,
     entries: Sequence[AuditEntry],
@@ -109,12 +114,12 @@ def announce(seal: AuditSeal) -> None:
 
 def _seal_batch(tenant: Tenant) -> int:
     # From the side of what waits: entries that are gone unsealed are passed by, and told by the verification.
-    waiting = list(
+    found = list(
         AuditEntry.objects.filter(unsealed__tenant=tenant).order_by("unsealed__entry_id")[: BATCH + 1]
     )
-    batch = waiting[:BATCH]
+    batch = found[:BATCH]
     if not batch:
         return 0
     UnsealedEntry.objects.filter(pk__in=[entry.pk for entry in batch]).delete()
-    announce(append_seal(tenant, batch, drained=len(waiting) <= BATCH))
+    announce(append_seal(tenant, batch, drained=len(found) <= BATCH))
     return len(batch)
