@@ -62,17 +62,19 @@ NAVIGATION: tuple[tuple[str, tuple[Entry, ...]], ...] = (
         ),
     ),
     (
-        "Activity",
-        (
-            Entry("Events", "pulse", "events", ("event.read",)),
-            Entry("Audit log", "shield", "audit", ("audit.read",)),
-        ),
+        "Access",
+        (Entry("API keys", "terminal", "api-keys", ("api_key.write", "api_key.manage")),),
     ),
     (
-        "Access",
+        "Tenant",
         (
             Entry("Members", "users", "members", ("user.read",)),
-            Entry("API keys", "terminal", "api-keys", ("api_key.write", "api_key.manage")),
+            Entry("Roles", "badge", "roles", ("user.read",)),
+            Entry("Settings", "settings", "tenant-settings", ("tenant.write",)),
+            Entry("Domains", "link", "domains", ("domain.write",)),
+            Entry("Limits", "gauge", "limits", ("tenant.read",)),
+            Entry("Events", "pulse", "events", ("event.read",)),
+            Entry("Audit log", "shield", "audit", ("audit.read",)),
         ),
     ),
 )
