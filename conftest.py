@@ -40,6 +40,16 @@ def _tests_own_settings() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(autouse=True)
+def _no_attempts_before() -> None:
+    """Tests sign in from one address, which would have to wait longer and longer."""
+    from realtime.services import valkey
+    from tenants.services import throttle
+
+    if found := list(valkey().scan_iter(f"*{throttle.PREFIX}*", count=1000)):
+        valkey().delete(*found)
+
+
 @pytest.fixture(scope="session")
 def django_db_setup(
     django_test_environment: None, django_db_blocker: DjangoDbBlocker, django_db_keepdb: bool

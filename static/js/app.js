@@ -7,3 +7,4 @@ import "./objects.js";
 import "./tabs.js";
 import "./times.js";
 import "./uploads.js";
+import "./webauthn.js";

@@ -28,7 +28,7 @@ class Migration(migrations.Migration):
                 ('refresh_id', models.CharField(blank=True, editable=False, help_text='The jti of the one refresh token that is not spent.', max_length=64)),
                 ('ip', models.GenericIPAddressField(null=True)),
                 ('user_agent', models.CharField(blank=True, max_length=300)),
-                ('second_factor', models.CharField(blank=True, help_text='Its kind; empty: password alone.', max_length=16)),
+                ('second_factor', models.CharField(blank=True, choices=[('totp', 'Authenticator app'), ('webauthn', 'Security key'), ('recovery_code', 'Recovery Code')], help_text='Its kind; empty: password alone.', max_length=16)),
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
                 ('last_seen_at', models.DateTimeField(default=django.utils.timezone.now, help_text='To the minute.')),
                 ('confirmed_at', models.DateTimeField(default=django.utils.timezone.now, help_text='When the password was last entered.')),

@@ -21,6 +21,11 @@ class SignIn(PublicId):
         SESSION = "session"
         TOKENS = "tokens"
 
+    class Shown(models.TextChoices):
+        TOTP = "totp", "Authenticator app"
+        WEBAUTHN = "webauthn", "Security key"
+        RECOVERY_CODE = "recovery_code"
+
     class Reason(models.TextChoices):
         SIGNED_OUT = "signed_out"
         ENDED = "ended", "Ended by the person"
@@ -41,7 +46,9 @@ class SignIn(PublicId):
     )
     ip = models.GenericIPAddressField(null=True)
     user_agent = models.CharField(max_length=300, blank=True)
-    second_factor = models.CharField(max_length=16, blank=True, help_text="Its kind; empty: password alone.")
+    second_factor = models.CharField(
+        max_length=16, choices=Shown, blank=True, help_text="Its kind; empty: password alone."
+    )
     created_at = models.DateTimeField(default=timezone.now)
     last_seen_at = models.DateTimeField(default=timezone.now, help_text="To the minute.")
     confirmed_at = models.DateTimeField(default=timezone.now, help_text="When the password was last entered.")

@@ -153,7 +153,6 @@ def _factor_form(
     if "webauthn" in methods:
         known = factors.of_account(challenge.user)
         context["options"] = webauthn.request_options(challenge.signed, known)
-        context["origin"] = webauthn.origin()
     return _refused(request, "tenants/second_factor.html", context, form, error, status)
 
 
