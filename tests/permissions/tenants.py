@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gateway.db.scope import tenant_scope
 from tenants.models import AuditEntry
-from tenants.services import api_keys, tenants
+from tenants.services import api_keys, service_accounts, tenants
 from tests import factories
 
 from .table import ADMIN, MEMBER, OK, OPEN, PUBLIC, SIGNED_IN, STAFF, VIEWER, api, page
@@ -22,6 +22,11 @@ def _key(world: World, of: str) -> object:
         return api_keys.issue_key("row", actor=world.principals[of])[0].public_id
 
 
+def _service(world: World) -> object:
+    with tenant_scope(world.home.pk):
+        return service_accounts.create("row", "member", actor=world.admin).user.public_id
+
+
 def _domain(world: World) -> object:
     return tenants.add_domain(world.home, "home.example.org", actor=world.principals["staff"]).public_id
 
@@ -36,6 +41,7 @@ MAKERS = {
     "user": _user,
     "key": lambda world: _key(world, "admin"),
     "own_key": lambda world: _key(world, "member"),
+    "service": _service,
     "domain": _domain,
     "entry": _entry,
     "refresh": lambda world: sign_in(world.admin)["refresh"],
@@ -71,17 +77,51 @@ ROWS = [
     api("PUT", "users/{user}", ADMIN, body={"role": "viewer"}),
     api("DELETE", "users/{user}", ADMIN),
     api("GET", "api-keys", MEMBER),
-    api("POST", "api-keys", MEMBER, body={"name": "new", "permissions": []}),
+    # Staff act in tenants that they are no members of; a key acts as a member.
+    api("POST", "api-keys", MEMBER.but(staff=409), body={"name": "new", "permissions": []}),
     api("GET", "api-keys/{key}", ADMIN.but(member=404), case="an administrator's"),
     api("GET", "api-keys/{own_key}", MEMBER, case="a member's"),
+    api(
+        "PATCH",
+        "api-keys/{key}",
+        ADMIN.but(member=404),
+        body={"name": "renamed"},
+        case="an administrator's",
+    ),
+    api("PATCH", "api-keys/{own_key}", MEMBER, body={"name": "renamed"}, case="a member's"),
+    api(
+        "POST",
+        "api-keys/{key}/rotate",
+        ADMIN.but(member=404, staff=403),
+        200,
+        {"overlap_seconds": 60},
+        case="an administrator's",
+    ),
+    api(
+        "POST",
+        "api-keys/{own_key}/rotate",
+        MEMBER.but(admin=403, staff=403),
+        200,
+        {"overlap_seconds": 60},
+        case="a member's",
+    ),
     api("DELETE", "api-keys/{key}", ADMIN.but(member=404), case="an administrator's"),
     api("DELETE", "api-keys/{own_key}", MEMBER, case="a member's"),
+    api("GET", "service-accounts", ADMIN),
+    api("POST", "service-accounts", ADMIN, body={"name": "new", "role": "viewer"}),
+    api("GET", "service-accounts/{service}", ADMIN),
+    api("PATCH", "service-accounts/{service}", ADMIN, body={"role": "viewer"}),
+    api("DELETE", "service-accounts/{service}", ADMIN),
+    api("GET", "service-accounts/{service}/api-keys", ADMIN),
+    api("POST", "service-accounts/{service}/api-keys", ADMIN, body={"name": "new"}),
     api("GET", "audit", ADMIN),
     api("GET", "audit/seals", ADMIN),
     api("POST", "audit/verify", ADMIN),
     api("GET", "audit/export", ADMIN),
     page("GET", "/app/api-keys", MEMBER),
-    page("POST", "/app/api-keys", MEMBER, body={"name": "new", "lifetime": "30", "scope": "all"}),
+    page(
+        "POST", "/app/api-keys", MEMBER.but(staff=422), body={"name": "new", "lifetime": "30", "scope": "all"}
+    ),
     page("GET", "/app/api-keys/new", MEMBER),
     page("POST", "/app/api-keys/{key}/revoke", ADMIN),
     page("POST", "/app/api-keys/{own_key}/revoke", MEMBER, case="a member's"),
