@@ -71,15 +71,20 @@ def _left(found: Principal) -> float:
 def _copied(found: Principal) -> Principal:
     """With rows of its own, for a request that changes what it was given must not change another's."""
     user = None if found.user is None else _copy(found.user)
-    return replace(found, user=user, tenant=_copy(found.tenant))
+    tenant = _copy(found.tenant)
+    if (
+        settings := found.tenant._state.fields_cache.get("settings")
+    ) is not None:  # asked for by every request
+        tenant._state.fields_cache["settings"] = _copy(settings)
+    return replace(found, user=user, tenant=tenant)
 
 
 def _copy(row: Row) -> Row:
+    """The row without what hangs on it, which would be shared."""
     copied = object.__new__(type(row))
     copied.__dict__.update(row.__dict__)
     copied._state = ModelState()
     copied._state.db, copied._state.adding = row._state.db, row._state.adding
-    copied._state.fields_cache = dict(row._state.fields_cache)
     return copied
 
 
