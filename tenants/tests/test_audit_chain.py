@@ -72,7 +72,8 @@ def test_batches_make_a_chain_that_is_sound(who: Principal, monkeypatch: pytest.
 
 def test_each_tenant_has_its_own_chain(who: Principal) -> None:
     other = factories.member(factories.tenant())
-    write(who, 3), write(other, 2)
+    write(who, 3)
+    write(other, 2)
     assert sealing.seal_all() >= 5
     for one in (who, other):
         with tenant_scope(one.tenant.pk):

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from gateway.db.scope import platform_scope, tenant_scope
+from gateway.db.scope import tenant_scope
 from tenants.models import AuditEntry, User
-from tenants.principal import Credential, Principal
+from tenants.principal import Principal
 from tenants.services import audit
 from tenants.services.audit import redaction
 from tests import factories
@@ -103,36 +103,6 @@ def test_what_the_database_would_refuse_is_made_storable() -> None:
 def test_an_entry_is_no_copy_of_what_changed() -> None:
     entry = written(factories.member(factories.tenant()), after={"rows": ["x" * 1000] * 100})
     assert entry.after["fields"] == ["rows"] and "bytes" in entry.after["omitted"]
-
-
-def sign_in(user: User | None, outcome: audit.SignIn, **fields: Any) -> None:
-    audit.record_sign_in(user, outcome, credential=Credential("session", "abcd"), ip="192.0.2.1", **fields)
-
-
-def test_sign_ins_stand_in_the_log_of_the_persons_tenant() -> None:
-    who = factories.member(factories.tenant())
-    for outcome, reason in (("fail", "wrong password"), ("succeed", ""), ("end", "")):
-        sign_in(who.user, outcome, reason=reason)  # type: ignore[arg-type]
-    with tenant_scope(who.tenant.pk):
-        rows = AuditEntry.objects.filter(action__startswith="tenants.sign_in.").order_by("pk")
-        assert [row.action.rpartition(".")[2] for row in rows] == ["fail", "succeed", "end"]
-        assert {(row.actor, row.target, row.ip, row.credential) for row in rows} == {
-            (who.label, who.label, "192.0.2.1", "session:abcd")
-        }
-        assert [row.after for row in rows] == [{"reason": "wrong password"}, {}, {}]
-
-
-def test_who_is_nobody_stands_in_the_platforms_log_without_what_was_typed() -> None:
-    platform = factories.staff().tenant
-    sign_in(None, "fail", reason="unknown account")
-    lonely = factories.member(factories.tenant())
-    with platform_scope("test"):
-        lonely.user.memberships.update(is_active=False)  # type: ignore[union-attr]
-    sign_in(lonely.user, "fail")
-    with tenant_scope(platform.pk):
-        newest, before = AuditEntry.objects.filter(action="tenants.sign_in.fail")[:2]
-        assert (before.actor, before.actor_id, before.target) == ("unknown account", None, "unknown account")
-        assert newest.actor == lonely.label
 
 
 def refusals(who: Principal) -> list[AuditEntry]:

@@ -117,7 +117,8 @@ def test_what_is_not_sealed_is_kept(who: Principal) -> None:
 
 
 def test_the_database_refuses_to_drop_what_is_to_be_kept(who: Principal) -> None:
-    sealed(who, 40), sealed(who, 20)
+    sealed(who, 40)
+    sealed(who, 20)
     tenant = who.tenant
     with tenant_scope(tenant.pk):
         assert drop(tenant, 30) == 0  # no seal says that entries are dropped
@@ -140,7 +141,8 @@ def test_the_database_refuses_to_drop_what_is_to_be_kept(who: Principal) -> None
 
 
 def test_an_entry_of_a_dropped_batch_that_comes_back_is_found(who: Principal) -> None:
-    sealed(who, 40), sealed(who, 1)
+    sealed(who, 40)
+    sealed(who, 1)
     with tenant_scope(who.tenant.pk):
         pk = AuditSeal.objects.get(number=1).entry_ids[0]
     retention.expire(who.tenant, 30)
@@ -155,7 +157,8 @@ def test_an_entry_of_a_dropped_batch_that_comes_back_is_found(who: Principal) ->
 
 
 def test_batches_deleted_without_a_seal_that_says_so_are_found(who: Principal) -> None:
-    sealed(who, 40), sealed(who, 1)
+    sealed(who, 40)
+    sealed(who, 1)
     with tampering() as db:
         db.execute(
             "DELETE FROM tenants_auditentry WHERE id IN (SELECT unnest(entry_ids) FROM tenants_auditseal"
