@@ -16,6 +16,8 @@ from tenants.principal import CredentialKind
 from tenants.services.audit import export, filters, sealing, verification
 
 PER_PAGE = 50
+RARE = ("credential", "ip", "request_id", "since", "until")
+"""Filters that fold away."""
 
 
 @page("audit.read")
@@ -32,6 +34,7 @@ def audit(request: PageRequest) -> HttpResponse:
         "before": before,
         "query": urlencode({name: value for name, value in asked.items() if value}),
         "kinds": get_args(CredentialKind),
+        "more": any(asked[name] for name in RARE),
         **asked,
         **_chain(request),
     }
