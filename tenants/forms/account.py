@@ -56,7 +56,9 @@ class ConfirmFactorForm(PageForm):
         label="Code that the app shows",
         max_length=16,
         required=False,
-        widget=forms.TextInput({"autocomplete": "one-time-code", "inputmode": "numeric", "autofocus": True}),
+        widget=forms.TextInput(
+            {"autocomplete": "one-time-code", "inputmode": "numeric", "autofocus": True, "required": True}
+        ),
     )
     webauthn = Answer(required=False)
 

@@ -50,14 +50,24 @@ class SecondFactorForm(PageForm):
         max_length=16,
         required=False,
         widget=forms.TextInput(
-            attrs={"autocomplete": "one-time-code", "inputmode": "numeric", "autofocus": True}
+            attrs={
+                "autocomplete": "one-time-code",
+                "inputmode": "numeric",
+                "autofocus": True,
+                "required": True,
+            }
         ),
     )
     recovery_code = forms.CharField(
         max_length=64,
         required=False,
         widget=forms.TextInput(
-            attrs={"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"}
+            attrs={
+                "autocomplete": "off",
+                "autocapitalize": "none",
+                "spellcheck": "false",
+                "required": True,
+            }
         ),
     )
     webauthn = Answer(required=False)
