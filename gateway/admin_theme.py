@@ -72,6 +72,8 @@ UNFOLD: dict[str, Any] = {
                     _link("Users", "person", "tenants_user"),
                     _link("Memberships", "group", "tenants_membership"),
                     _link("Roles", "badge", "tenants_role"),
+                    _link("Invitations", "mail", "tenants_invitation"),
+                    _link("Mail", "outbox", "tenants_mail"),
                     _link("Domains", "language", "tenants_domain"),
                     _link("API keys", "key", "tenants_apikey"),
                     _link("Limits", "speed", "tenants_quota"),

@@ -1,40 +1,48 @@
-"""People, memberships and roles in the admin."""
+"""People and their memberships in the admin."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin, messages
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect
 from unfold.contrib.filters.admin import AutocompleteSelectFilter
 from unfold.decorators import action, display
 from unfold.forms import BaseDialogForm
-from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminSelectWidget
+from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
-from gateway.admin_verbs import ReadOnlyAdmin, ReadOnlyInline, VerbAdmin, actor
-from gateway.errors import DomainError
+from gateway.admin_verbs import ReadOnlyInline, VerbAdmin, actor
+from gateway.errors import Conflict, DomainError
+from tenants.api.serializers.people import MemberSerializer
 from tenants.models import Membership, Role, Tenant, User
-from tenants.permissions import BUILTIN_ROLE_CHOICES
 from tenants.services import passwords, users
 
+from . import user_tables
 from .sign_ins import SigningInActions
+
+EDITED = ("email", "name", "nexusgate_user_id")
+ROLE_HELP = "The short name of a role of that tenant: owner, admin, member, viewer, or one of its own."
 
 
 class NewUserForm(forms.ModelForm):  # type: ignore[type-arg]
     """A person begins as a member of one tenant."""
 
     tenant = forms.ModelChoiceField(Tenant.objects.none(), widget=UnfoldAdminSelectWidget)
-    role = forms.ChoiceField(choices=BUILTIN_ROLE_CHOICES, initial="member", widget=UnfoldAdminSelectWidget)
+    role = forms.CharField(initial="member", help_text=ROLE_HELP, widget=UnfoldAdminTextInputWidget)
     first_password = forms.CharField(
-        strip=False, widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "new-password"})
+        strip=False,
+        required=False,
+        empty_value=None,
+        help_text="Without one the person sets it by a link, or comes by the external issuer.",
+        widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "new-password"}),
     )
 
     class Meta:
         model = User
-        fields = ("username", "email")
+        fields = ("username", "email", "name", "nexusgate_user_id")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -56,6 +64,26 @@ class PasswordForm(BaseDialogForm):
         return text
 
 
+class AddToTenantForm(BaseDialogForm):
+    tenant = forms.ModelChoiceField(Tenant.objects.none(), widget=UnfoldAdminSelectWidget)
+    role = forms.CharField(initial="member", help_text=ROLE_HELP, widget=UnfoldAdminTextInputWidget)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["tenant"].queryset = Tenant.objects.filter(status=Tenant.Status.ACTIVE)
+
+    def clean_role(self) -> str:
+        """Added here, since only a field's error is shown in the dialog."""
+        role: str = self.cleaned_data["role"]
+        if (tenant := self.cleaned_data.get("tenant")) is not None:
+            user = User.objects.get(pk=self.object_id)
+            try:
+                users.add_member(tenant, user.username, role=role, actor=actor(self.request, tenant))
+            except DomainError as error:
+                raise forms.ValidationError(error.detail) from None
+        return role
+
+
 class UserMembershipInline(ReadOnlyInline):
     model = Membership
     fields = ("tenant", "role", "is_active", "is_default", "created_at")
@@ -64,7 +92,7 @@ class UserMembershipInline(ReadOnlyInline):
 
 @admin.register(User)
 class UserAdmin(SigningInActions, VerbAdmin):
-    can_add = True
+    can_add = can_change = True
     list_display = ("username", "email", "active", "is_staff", "last_login", "date_joined")
     list_filter = ("is_active", "is_staff")
     search_fields = ("username", "email", "name")
@@ -72,23 +100,27 @@ class UserAdmin(SigningInActions, VerbAdmin):
         "username",
         "email",
         "name",
+        "nexusgate_user_id",
         "is_active",
         "is_staff",
         "last_login",
         "date_joined",
     )
     inlines = (UserMembershipInline,)
-    actions = ("deactivate", "reactivate", "sign_out_everywhere", "reset_second_factor")
-    actions_detail = ("set_password",)
+    actions = ("deactivate", "reactivate", "send_link", "sign_out_everywhere", "reset_second_factor")
+    actions_detail = ("set_password", "add_to_tenant", "as_json")
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         if obj is None:
             kwargs["form"] = NewUserForm
         return super().get_form(request, obj, change=change, **kwargs)
 
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        return ("username", "is_active", "is_staff", "last_login", "date_joined") if obj else ()
+
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         if obj is None:
-            return ((None, {"fields": ("username", "email", "first_password", "tenant", "role")}),)
+            return ((None, {"fields": (*NewUserForm.Meta.fields, "first_password", "tenant", "role")}),)
         return super().get_fieldsets(request, obj)
 
     def get_inlines(self, request: HttpRequest, obj: Any = None) -> Any:
@@ -103,11 +135,30 @@ class UserAdmin(SigningInActions, VerbAdmin):
             values["tenant"],
             values["username"],
             email=values["email"],
+            name=values["name"],
+            nexusgate_user_id=values["nexusgate_user_id"],
             password=values["first_password"],
             role=values["role"],
             actor=actor(request, values["tenant"]),
         )
         return made.user
+
+    def change(self, row: User, values: dict[str, Any], request: HttpRequest) -> None:
+        membership = Membership.objects.select_related("tenant").filter(user=row).first()
+        if membership is None:
+            raise Conflict("The account is in no tenant: add it to one first.")
+        given = {name: values[name] or "" for name in EDITED}
+        users.update_account(membership, given, actor=actor(request, membership.tenant))
+
+    @admin.action(description="Send a link to set a password with")
+    def send_link(self, request: HttpRequest, rows: QuerySet[User]) -> None:
+        found = (Membership.objects.select_related("tenant", "user").filter(user=row).first() for row in rows)
+        self.each(
+            request,
+            (row for row in found if row is not None),
+            lambda row: passwords.send_link(row, actor=actor(request, row.tenant)),
+            "links on their way",
+        )
 
     @admin.action(description="Deactivate in all their tenants")
     def deactivate(self, request: HttpRequest, rows: QuerySet[User]) -> None:
@@ -144,6 +195,28 @@ class UserAdmin(SigningInActions, VerbAdmin):
         self.message_user(request, "The password is set.", messages.SUCCESS)
         return redirect("admin:tenants_user_change", object_id)
 
+    @action(
+        description="Add to a tenant",
+        url_path="add-to-tenant",
+        icon="group_add",
+        dialog={
+            "title": "Add to a tenant",
+            "description": "The person works there too, with the same account.",
+            "form_class": AddToTenantForm,
+            "form_submit_text": "Add",
+        },
+    )
+    def add_to_tenant(self, request: HttpRequest, form: AddToTenantForm, object_id: str) -> HttpResponse:
+        self.message_user(request, "The person is a member there now.", messages.SUCCESS)
+        return redirect("admin:tenants_user_change", object_id)
+
+    @action(description="See as JSON", url_path="json")
+    def as_json(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """The person as each of their tenants sees them."""
+        rows = Membership.objects.select_related("user", "role", "tenant").filter(user=object_id)
+        shown = [{"tenant": row.tenant.slug, **MemberSerializer(row).data} for row in rows]
+        return JsonResponse(shown, safe=False, json_dumps_params={"indent": 2, "ensure_ascii": False})
+
 
 @admin.register(Membership)
 class MembershipAdmin(VerbAdmin):
@@ -155,7 +228,8 @@ class MembershipAdmin(VerbAdmin):
     search_fields = ("user__username", "user__email", "tenant__slug")
     fields = ("user", "tenant", "role", "is_active", "is_default", "created_at")
     readonly_fields = ("user", "tenant", "is_active", "is_default", "created_at")
-    actions = ("deactivate", "reactivate")
+    actions = ("deactivate", "reactivate", "remove_from_tenant")
+    actions_list: ClassVar[Any] = ("bulk",)
 
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         if db_field.name == "role" and request.resolver_match and request.resolver_match.kwargs:
@@ -186,12 +260,16 @@ class MembershipAdmin(VerbAdmin):
             "reactivated",
         )
 
+    @admin.action(description="Remove from the tenant; their keys there are revoked")
+    def remove_from_tenant(self, request: HttpRequest, rows: QuerySet[Membership]) -> None:
+        chosen = rows.select_related("tenant", "user")
+        self.each(
+            request,
+            chosen,
+            lambda row: users.remove_member(row, actor=actor(request, row.tenant)),
+            "removed",
+        )
 
-@admin.register(Role)
-class RoleAdmin(ReadOnlyAdmin):
-    list_display = ("name", "slug", "tenant", "is_builtin")
-    list_select_related = ("tenant",)
-    list_filter = (("tenant", AutocompleteSelectFilter), "is_builtin", "slug")
-    list_filter_submit = True
-    search_fields = ("name", "slug", "tenant__slug")
-    fields = ("tenant", "slug", "name", "permissions", "is_builtin")
+    @action(description="Import or export", url_path="bulk", icon="swap_vert")
+    def bulk(self, request: HttpRequest) -> HttpResponse:
+        return user_tables.page(request, self.admin_site.each_context(request))
