@@ -248,6 +248,7 @@ X_FRAME_OPTIONS = "DENY"
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": ["'none'"],
+        "object-src": ["'none'"],
         "script-src": ["'self'", NONCE],
         "style-src": ["'self'", NONCE],
         "img-src": ["'self'", "data:", "blob:"],

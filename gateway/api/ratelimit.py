@@ -7,6 +7,7 @@ too often shall not shut the others out.
 
 from __future__ import annotations
 
+import ipaddress
 import logging
 from typing import Literal
 
@@ -45,7 +46,7 @@ def count(group: Group, request: HttpRequest, who: str, per_minute: int) -> None
 def count_address(group: Group, request: HttpRequest) -> None:
     """Count a request of somebody who is not known, or whose credential is refused. Raises RateLimited."""
     rate = settings.AUTH_RATE_LIMIT if group == "auth" else settings.API_RATE_LIMIT
-    count(group, request, f"ip:{resolver.client_ip(request)}", rate)
+    count(group, request, f"ip:{_neighbourhood(resolver.client_ip(request))}", rate)
 
 
 def count_caller(group: Group, request: HttpRequest, caller: Principal) -> None:
@@ -67,3 +68,10 @@ def count_sign_in(request: HttpRequest, username: str) -> None:
 def count_account(request: HttpRequest, username: str) -> None:
     """Count an attempt to sign in to an account, wherever it comes from. Raises RateLimited."""
     count("auth", request, f"name:{username.lower()}", rates.of_account(username, settings.AUTH_RATE_LIMIT))
+
+
+def _neighbourhood(address: str | None) -> str:
+    """An address; of IPv6 its /64, which one subscriber has whole."""
+    if address is None or ":" not in address:
+        return str(address)
+    return str(ipaddress.ip_network(f"{address}/64", strict=False))

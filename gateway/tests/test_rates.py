@@ -61,6 +61,13 @@ def test_strangers_count_by_address_and_others_by_who_they_are(settings: Any) ->
     assert statuses(other, 1) == [200]
 
 
+def test_of_ipv6_a_network_counts(settings: Any) -> None:
+    settings.API_RATE_LIMIT = 2
+    near = [APIClient(REMOTE_ADDR=f"2001:db8:1:2::{number}") for number in (1, 2, 3)]
+    assert [statuses(one, 1) for one in near] == [[401], [401], [429]]
+    assert statuses(APIClient(REMOTE_ADDR="2001:db8:1:3::1"), 1) == [401]
+
+
 def test_refused_credentials_count_for_their_address(settings: Any) -> None:
     settings.API_RATE_LIMIT = 2
     guessing = APIClient(REMOTE_ADDR="192.0.2.1", HTTP_AUTHORIZATION="Bearer mcp_nothing_nothing")
