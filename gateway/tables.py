@@ -102,7 +102,8 @@ def checked(row: Row, serializer: type[BaseSerializer[Any]]) -> dict[str, Any]:
     read = serializer(data=row.values)
     if read.is_valid():
         return dict(read.validated_data)
-    errors = {str(field): [str(text) for text in texts] for field, texts in read.errors.items()}
+    found: Mapping[str, Iterable[object]] = dict(read.errors)
+    errors = {field: [str(text) for text in texts] for field, texts in found.items()}
     raise Invalid("The row cannot be read.", errors=errors)
 
 

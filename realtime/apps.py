@@ -5,7 +5,6 @@ class RealtimeConfig(AppConfig):
     name = "realtime"
 
     def ready(self) -> None:
-        from realtime.services import purge as purge_events
-        from tenants.services import purge
+        from tenants import purge_steps
 
-        purge.register("events", purge_events, order=20)
+        purge_steps.register("events", "realtime.services.purge", order=20)

@@ -5,7 +5,6 @@ class StorageConfig(AppConfig):
     name = "storage"
 
     def ready(self) -> None:
-        from storage.services import purge as storage
-        from tenants.services import purge
+        from tenants import purge_steps
 
-        purge.register("storage", storage.purge, order=10)
+        purge_steps.register("storage", "storage.services.purge.purge", order=10)

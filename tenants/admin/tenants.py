@@ -57,7 +57,7 @@ class TenantAdmin(VerbAdmin):
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         if obj is not None and obj.status == Tenant.Status.PURGED:
             return ((None, {"fields": ("public_id", "slug", "state", "deleted_at", "purge_at")}),)
-        named = ("name", "slug", "status") if obj else ("name", "slug", "domain")
+        named: tuple[str, ...] = ("name", "slug", "status") if obj else ("name", "slug", "domain")
         if obj is not None and obj.status == Tenant.Status.DELETED:
             named = ("name", "slug", "state", "deleted_at", "purge_at", "purge_error")
             return ((None, {"fields": named}), ("Usage", {"fields": ("used",)}))

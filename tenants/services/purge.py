@@ -1,14 +1,14 @@
 """Purging tenants whose grace is over, with everything they own.
 
-Registered steps run one after the other. Each removes one kind of thing in small transactions, may run again at any
-point, and says whether all of it is gone; a run that was killed goes on where the rows say. At the end a tombstone
-stays: the tenant's row without name and slug, its audit log until that expires, and the setting that says when.
+The steps that apps registered (`tenants.purge_steps`) run one after the other. Each removes one kind of thing in
+small transactions, may run again at any point, and says whether all of it is gone; a run that was killed goes on
+where the rows say. At the end a tombstone stays: the tenant's row without name and slug, its audit log until that
+expires, and the setting that says when.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from typing import Any
 
 from django.db import connection, transaction
@@ -18,7 +18,7 @@ from gateway.checks import tenant_models
 from gateway.db.locks import advisory_lock
 from gateway.db.scope import platform_scope, tenant_scope
 from realtime import services as realtime
-from tenants import tasks
+from tenants import purge_steps, tasks
 from tenants.models import PLATFORM_SLUG, Membership, Tenant, TenantSettings, User
 from tenants.models import audit as audit_models
 from tenants.principal import system
@@ -27,17 +27,7 @@ from . import audit, snapshot
 
 log = logging.getLogger(__name__)
 
-Step = Callable[[int], str]
-"""Removes what it can of a tenant's; answers what is left to wait for, empty when nothing is."""
-
-_steps: list[tuple[int, str, Step]] = []
 _BATCH = 200
-
-
-def register(name: str, step: Step, *, order: int) -> None:
-    """Have `step` run at each purge; lower orders first. Apps call it once they are ready."""
-    _steps.append((order, name, step))
-    _steps.sort(key=lambda entry: entry[0])
 
 
 def sweep() -> None:
@@ -55,7 +45,7 @@ def purge(tenant_id: int) -> bool:
         tenant = due.first() if held else None
         if tenant is None:
             return False
-        for _, name, step in _steps:
+        for name, step in purge_steps.steps():
             try:
                 waits_for = step(tenant_id)
             except Exception as e:
@@ -122,9 +112,5 @@ def _entomb(tenant_id: int) -> None:
         actor = system(Tenant.objects.get(slug=PLATFORM_SLUG))
         audit.record(actor, "tenants.tenant.purge", target=name, tenant=tenant)
         snapshot.changed("tenants")
-        data = {"id": str(tenant.public_id)}
+        data: dict[str, object] = {"id": str(tenant.public_id)}
         realtime.publish(actor.tenant.pk, "tenants.tenant.purged", subject=name, data=data, actor=actor)
-
-
-register("people", remove_people, order=80)
-register("rest", remove_rest, order=90)

@@ -48,7 +48,9 @@ def change(tenant: Tenant, changes: dict[str, Any], *, actor: Principal) -> Tena
         raise Invalid(f"There is no setting {unknown[0]}.", errors={unknown[0]: ["Unknown."]})
     changes = _checked(tenant, changes)
     with platform_scope("staff change any tenant's; the verb checked who asks"), transaction.atomic():
-        row = TenantSettings.objects.select_for_update().select_related("tenant").get(tenant=tenant)
+        row: TenantSettings = (
+            TenantSettings.objects.select_for_update().select_related("tenant").get(tenant=tenant)
+        )
         if row.tenant.status not in (Tenant.Status.ACTIVE, Tenant.Status.SUSPENDED):
             raise Conflict("The tenant is deleted.", code="tenant_deleted")
         changed = {name: value for name, value in changes.items() if getattr(row, name) != value}

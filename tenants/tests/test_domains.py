@@ -47,7 +47,8 @@ def _claim(tenant: Tenant, hostname: str = HOST) -> Domain:
     assert answer.status_code == 201, answer.content
     assert answer.json()["data"]["state"] == "pending"
     with platform_scope("test"):
-        return Domain.objects.select_related("tenant").get(public_id=answer.json()["data"]["id"])
+        found: Domain = Domain.objects.select_related("tenant").get(public_id=answer.json()["data"]["id"])
+    return found
 
 
 def _checked(domain: Domain) -> Domain:
@@ -59,7 +60,8 @@ def _checked(domain: Domain) -> Domain:
 
 def _fresh(domain: Domain) -> Domain:
     with platform_scope("test"):
-        return Domain.objects.select_related("tenant").get(pk=domain.pk)
+        found: Domain = Domain.objects.select_related("tenant").get(pk=domain.pk)
+    return found
 
 
 def _wanted(host: str = HOST) -> Tenant | None:

@@ -20,6 +20,7 @@ from storage.models import Object, Placement
 from storage.providers.fake import FakeBackend
 from storage.services import access_keys, backends, buckets
 from storage.services import purge as storage
+from storage.services import usage as kept_usage
 from storage.store import BlobStore
 from storage.store.blobs import path_of
 from tenants.models import AuditEntry, Membership, Tenant, TenantSettings, User
@@ -185,7 +186,7 @@ def _killers() -> list[tuple[str, Callable[[pytest.MonkeyPatch, int], None]]]:
 
     return [
         ("storage", dying(storage, "_remove_bucket")),
-        ("in a bucket", dying(storage.usage, "lock")),
+        ("in a bucket", dying(kept_usage, "lock")),
         ("files", dying(BlobStore, "remove")),
         ("people", dying(User, "delete")),
         ("tombstone", dying(purge, "_entomb")),
