@@ -346,6 +346,8 @@ SPECTACULAR_SETTINGS = {
         "HealthStatusEnum": "gateway.health.STATUSES",
     },
 }
+        "DomainMethodEnum": "tenants.models.Domain.Method",
+        "SettableTenantStatusEnum": [("active", "Active"), ("suspended", "Suspended")],
 
 STATIC_URL = "/static/"
 STATICFILES_DIRS = [BASE_DIR / "static"]
