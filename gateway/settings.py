@@ -342,12 +342,14 @@ SPECTACULAR_SETTINGS = {
         "gateway.api.schema.envelope",
     ],
     "ENUM_NAME_OVERRIDES": {
+        "SignInKindEnum": "tenants.models.SignIn.Kind",
+        "SecondFactorKindEnum": "tenants.models.SecondFactor.Kind",
         "TenantStatusEnum": "tenants.models.Tenant.Status",
         "HealthStatusEnum": "gateway.health.STATUSES",
-    },
-}
         "DomainMethodEnum": "tenants.models.Domain.Method",
         "SettableTenantStatusEnum": [("active", "Active"), ("suspended", "Suspended")],
+    },
+}
 
 STATIC_URL = "/static/"
 STATICFILES_DIRS = [BASE_DIR / "static"]

@@ -110,7 +110,7 @@ class SignInsView(AccountView):
             context = {"current": caller.credential.sign_in}
             return self.get_paginated_response(s.SignInSerializer(rows, many=True, context=context).data)
 
-    @extend_schema(responses={204: None})
+    @extend_schema(operation_id="auth_sessions_end_others", responses={204: None})
     def delete(self, request: Request) -> Response:
         """End all but the one that asks."""
         caller, user = self.person()

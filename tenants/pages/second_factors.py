@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, Concatenate, ParamSpec
+from typing import Any, Concatenate, ParamSpec, cast
 from uuid import UUID
 
 import segno
@@ -43,7 +43,7 @@ def _with_password(view: View[P]) -> View[P]:
             back = request.get_full_path() if request.method in ("GET", "HEAD") else reverse(_TAB)
             return ask_password(request, error, back)
 
-    return asked
+    return cast("View[P]", asked)
 
 
 @page(account=True)
@@ -117,7 +117,7 @@ def _qr(begun: Begun) -> str:
     if not begun.uri:
         return ""
     code = segno.make(begun.uri, error="m", micro=False)
-    drawn: Any = code.svg_inline(scale=4, border=4, dark="#000", light="#fff", svgclass="qr", lineclass=None)
+    drawn: str = code.svg_inline(scale=4, border=4, dark="#000", light="#fff", svgclass="qr", lineclass=None)
     return mark_safe(drawn)  # noqa: S308  made of numbers alone
 
 

@@ -11,6 +11,7 @@ from django.contrib.sessions.models import Session
 from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
+from rest_framework_simplejwt.settings import api_settings
 
 from gateway.db.scope import platform_scope
 from gateway.errors import Forbidden, NotFound
@@ -224,7 +225,7 @@ def tidy() -> None:
         idle = SignIn.objects.filter(
             kind=SignIn.Kind.TOKENS,
             ended_at=None,
-            last_seen_at__lt=now - settings.SIMPLE_JWT["REFRESH_TOKEN_LIFETIME"],
+            last_seen_at__lt=now - api_settings.REFRESH_TOKEN_LIFETIME,
         )
         for rows in (over, idle):
             while keys := list(rows.values_list("pk", "session_key")[:_SWEPT_AT_ONCE]):
