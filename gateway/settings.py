@@ -347,6 +347,7 @@ SPECTACULAR_SETTINGS = {
         "TenantStatusEnum": "tenants.models.Tenant.Status",
         "HealthStatusEnum": "gateway.health.STATUSES",
         "DomainMethodEnum": "tenants.models.Domain.Method",
+        "LinkMethodEnum": [("GET", "GET"), ("PUT", "PUT")],
         "SettableTenantStatusEnum": [("active", "Active"), ("suspended", "Suspended")],
     },
 }
