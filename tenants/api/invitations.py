@@ -12,7 +12,7 @@ from gateway.api.auth import principal
 from gateway.api.views import ApiView
 from gateway.errors import Forbidden, Invalid
 from tenants import resolver
-from tenants.models import Invitation
+from tenants.models import Invitation, User
 from tenants.services import invitations
 
 from .serializers import people as s
@@ -83,7 +83,7 @@ class AcceptView(ApiView):
         }
         return Response(joined, status=201)
 
-    def _who(self, request: Request, body: dict[str, str]) -> invitations.NewAccount | invitations.User:
+    def _who(self, request: Request, body: dict[str, str]) -> invitations.NewAccount | User:
         if request.auth is not None:
             caller = principal(request)
             if caller.credential.kind not in ("session", "jwt") or caller.user is None:

@@ -124,9 +124,8 @@ class PasswordLinkView(ApiView):
 class Csv(BaseParser):
     media_type = "text/csv"
 
-    def parse(self, stream: Any, media_type: Any = None, parser_context: Any = None) -> bytes:
-        content: bytes = stream.read()
-        return content
+    def parse(self, stream: Any, media_type: Any = None, parser_context: Any = None) -> dict[str, Any]:
+        return {"csv": stream.read()}
 
 
 class UserTableView(ApiView):
@@ -169,8 +168,9 @@ class ImportUsersView(ApiView):
         asked = request.query_params.get("dry_run", "false")
         if asked not in ("true", "false"):
             raise Invalid("dry_run is true or false.", errors={"dry_run": ["true or false."]})
-        if isinstance(request.data, bytes):
-            rows = read_csv(request.data, user_tables.COLUMNS)
+        table = request.data.get("csv") if isinstance(request.data, dict) else None
+        if isinstance(table, bytes):  # which JSON has not
+            rows = read_csv(table, user_tables.COLUMNS)
         else:
             rows = read_json(self.body(s.ImportUsersSerializer)["users"], user_tables.COLUMNS)
         outcomes = user_tables.take(caller.tenant, rows, dry_run=asked == "true", actor=caller)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Concatenate, ParamSpec
+from typing import Concatenate, ParamSpec, cast
 
 from django.conf import settings
 from django.contrib import messages
@@ -43,7 +43,7 @@ def _door(view: Door[P]) -> Door[P]:
         patch_cache_control(response, private=True, no_store=True)
         return response
 
-    return guarded
+    return cast("Door[P]", guarded)
 
 
 @sensitive_post_parameters("password", "again")

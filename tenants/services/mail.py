@@ -60,7 +60,7 @@ def deliver(mail_id: int) -> bool:
         if mail is None:
             return False
         try:
-            body = crypto.open_sealed(mail.body_sealed, _aad(mail)).decode()
+            body = crypto.open_sealed(bytes(mail.body_sealed), _aad(mail)).decode()
             EmailMessage(mail.subject, body, to=[mail.recipient], headers=_headers(mail)).send()
         except (
             Exception

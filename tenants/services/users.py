@@ -74,12 +74,12 @@ def enter(tenant: Tenant, user: User, role: str, actor: Principal | None) -> Mem
     """
     quotas.check(tenant.pk, "users", Membership.objects.filter(tenant=tenant, is_active=True))
     grant = role_for(tenant, role, actor)
-    present = Membership.objects.filter(tenant=tenant, user__username__iexact=user.username).first()
-    if user.pk is not None and present is not None:
+    present = Membership.objects.filter(tenant=tenant, user=user.pk).first()
+    if present is not None:
         state = "a member already" if present.is_active else "deactivated here: reactivate them"
         raise Conflict(f"{user.username} is {state}.", errors={"username": ["A member already."]})
     accounts.check_email(tenant, user)
-    if user.pk is None:
+    if user._state.adding:
         accounts.save(user)
     elif not user.is_active:
         user.is_active = True

@@ -46,7 +46,7 @@ def accept(token: str, who: APIClient | None = None, **fields: Any) -> Any:
     return (who or APIClient()).post(API + "invitations/accept", {"token": token, **fields}, format="json")
 
 
-def new(username: str = "ann") -> dict[str, str]:
+def new(username: str = "ann") -> dict[str, Any]:
     return {"username": username, "password": PASSWORD}
 
 

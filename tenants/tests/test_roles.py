@@ -187,12 +187,9 @@ def test_a_role_in_use_stays() -> None:
     assert "1 member has it" in refused()
     heir = make(admin, "heir", extends="clerk")
     assert "heir extends it" in refused()
+    assert member.user is not None
     with tenant_scope(tenant.pk):
-        users.assign_role(
-            users.get_membership(member.user.public_id, actor=admin),
-            "viewer",
-            actor=admin,  # type: ignore[union-attr]
-        )
+        users.assign_role(users.get_membership(member.user.public_id, actor=admin), "viewer", actor=admin)
     assert client(admin).delete(f"{API}roles/{heir['id']}").status_code == 204
     invited = client(admin).post(API + "invitations", {"email": "a@b.org", "role": "clerk"}, format="json")
     assert "1 invitation offers it" in refused()

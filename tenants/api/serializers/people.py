@@ -129,7 +129,7 @@ class OutcomeSerializer(serializers.Serializer[Any]):
     row = serializers.IntegerField(help_text="Of a CSV the line's row in a spreadsheet, else counted from 1")
     subject = Text(help_text="The username or the address")
     outcome = serializers.ChoiceField(["created", "updated", "invited", "unchanged", "refused"])
-    errors = serializers.DictField(child=serializers.ListField(child=Text()))
+    errors = serializers.DictField(child=serializers.ListField(child=Text()))  # type: ignore[assignment]
 
 
 class InvitationSerializer(serializers.ModelSerializer[Invitation]):
