@@ -15,6 +15,7 @@ from storage.models import AccessKey
 from storage.services import access_keys, backends, buckets
 from tenants.models import Membership, Role, Tenant, User
 from tenants.principal import Principal
+from tenants.services import settings
 from tests import factories
 
 
@@ -48,6 +49,19 @@ async def test_a_key_in_clear_with_its_roles_permissions(
     assert (info.secret, info.tenant_id, info.tenant_slug) == (key[1], admin.tenant.pk, admin.tenant.slug)
     assert (info.actor, info.permissions) == (admin.label, admin.permissions)
     assert key[1] not in repr(info)
+
+
+async def test_a_key_may_do_nothing_where_storage_is_switched_off(
+    db: Database, admin: Principal, key: tuple[str, str]
+) -> None:
+    def switch_off() -> None:
+        with platform_scope("tests"):
+            settings.change(admin.tenant, {"disabled_features": ["storage"]}, actor=factories.staff())
+
+    await in_thread(switch_off)
+    info = await found(db, key[0])
+    assert info is not None
+    assert not {name for name in info.permissions if name.startswith("storage.")}
 
 
 @pytest.mark.parametrize("how", ["membership", "user", "tenant", "revoked"])

@@ -30,6 +30,8 @@ _LABELS = {
 def tenant_settings(request: PageRequest) -> HttpResponse:
     """Name and settings; POST changes those that are the tenant's own to decide."""
     caller = request.principal
+    if request.method == "POST":
+        caller.require("tenant.write")
     row = settings.of_tenant(caller.tenant)
     before = {
         "name": caller.tenant.name,
@@ -40,8 +42,9 @@ def tenant_settings(request: PageRequest) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         values = dict(form.cleaned_data)
         try:
-            tenants.update_tenant(caller.tenant, name=values.pop("name"), actor=caller)
+            name = values.pop("name")
             settings.change(caller.tenant, values, actor=caller)
+            tenants.update_tenant(caller.tenant, name=name, actor=caller)
         except DomainError as error:
             form.refuse(error)
         else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from django.conf import settings as platform
 from django.db import transaction
 
 from gateway.db.scope import platform_scope
@@ -37,6 +38,7 @@ def of_tenant(tenant: Tenant) -> TenantSettings:
 def change(tenant: Tenant, changes: dict[str, Any], *, actor: Principal) -> TenantSettings:
     """Change some of FIELDS; asking again changes nothing.
 
+    Administrators keep the audit log at least as long as the platform does, where that is not for ever.
     `disabled_features` names what is off (`tenants.features`). `allowed_backends` and `allowed_regions` bind new
     buckets; None is no restriction. Rates are requests a minute; None follows the platform, 0 is no limit. Raises
     Forbidden (staff's fields), Invalid by field, Conflict for a deleted tenant.
@@ -47,6 +49,12 @@ def change(tenant: Tenant, changes: dict[str, Any], *, actor: Principal) -> Tena
     if unknown := sorted(set(changes) - set(FIELDS)):
         raise Invalid(f"There is no setting {unknown[0]}.", errors={unknown[0]: ["Unknown."]})
     changes = _checked(tenant, changes)
+    least = platform.AUDIT_RETENTION_DAYS
+    if not actor.is_staff and (changes.get("audit_retention_days") or least) < least:
+        raise Invalid(
+            f"The platform keeps the audit log for {least} days at least.",
+            errors={"audit_retention_days": [f"At least {least} days."]},
+        )
     with platform_scope("staff change any tenant's; the verb checked who asks"), transaction.atomic():
         row: TenantSettings = (
             TenantSettings.objects.select_for_update().select_related("tenant").get(tenant=tenant)

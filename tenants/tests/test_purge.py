@@ -25,6 +25,7 @@ from storage.store import BlobStore
 from storage.store.blobs import path_of
 from tenants.models import AuditEntry, Membership, Tenant, TenantSettings, User
 from tenants.services import api_keys, deletion, domains, purge, tenants, users
+from tenants.services.audit import sealing
 from tests import factories
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -136,6 +137,8 @@ def test_everything_goes_and_nothing_of_others(stored: None) -> None:
         assert not User.objects.filter(username="alone").exists()
         assert User.objects.filter(pk__in=[both.pk, member.pk]).count() == 2
     assert factories.tenant("one").slug == "one"  # the name is free
+    sealing.seal_all()  # what was written last is sealed too, and tells nobody
+    assert _rows(one) == {}
 
 
 def test_only_what_is_deleted_and_due(stored: None) -> None:

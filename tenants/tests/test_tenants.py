@@ -185,6 +185,16 @@ def test_admins_set_what_is_theirs_and_no_more() -> None:
         assert (entry.before, entry.after) == ({"audit_retention_days": None}, {"audit_retention_days": 90})
 
 
+def test_admins_keep_the_audit_log_as_long_as_the_platform_does(settings: Any) -> None:
+    settings.AUDIT_RETENTION_DAYS = 100
+    tenant = factories.tenant()
+    path = f"{API}tenants/{tenant.public_id}/settings"
+    admin, root = client(factories.member(tenant)), client(factories.staff())
+    for who, days, status in ((admin, 99, 400), (admin, 100, 200), (root, 50, 200), (admin, None, 200)):
+        answer = who.patch(path, {"audit_retention_days": days}, format="json")
+        assert answer.status_code == status, answer.content
+
+
 def test_a_limit_below_what_is_used_takes_nothing_away_and_lets_nothing_in() -> None:
     tenant, root = factories.tenant(), client(factories.staff())
     admin = client(factories.member(tenant))

@@ -104,6 +104,8 @@ def announce(seal: AuditSeal) -> None:
     """
     tenant = seal.tenant
     log.info("audit log of %s sealed: number %d, hash %s", tenant.slug, seal.number, seal.hash)
+    if tenant.status == Tenant.Status.PURGED:
+        return  # its events are gone, and nobody reads new ones
     realtime.publish(
         tenant.pk,
         EVENT,
