@@ -12,6 +12,7 @@ from gateway.decision.types import Answer, Decision, Failure, Forward, RequestHe
 
 WEB = ("/api", "/admin", "/app", "/docs", "/openapi.json", "/static", "/health", "/jwks", "/metrics")
 LIVE = ("/api/v1/realtime/ws", "/api/v1/realtime/events")
+PROGRAMS = ("/api", "/openapi.json", "/jwks")
 PROBED = ("/health", "/api/v1/health", "/metrics")
 """Probes come over plain HTTP and follow no redirect."""
 _EXACT: Mapping[str, str] = {"/favicon.ico": "/static/favicon.ico"}
@@ -42,6 +43,10 @@ class PlatformDecider(Decider):
     async def decide(self, head: RequestHead, ctx: DecisionContext) -> Decision:
         path = head.raw_path
         if head.scheme == "http" and ctx.settings.ENFORCE_HTTPS and not _below(path, PROBED):
+            if _below(
+                path, PROGRAMS
+            ):  # to be led on would hide that a credential went over the network in clear
+                return answers.problem(403, head, detail="Use https.", code="https_required")
             return Answer(308, [("Location", _secure(head, ctx)), *answers.HARMLESS])
         if path == "/":
             return Answer(302, [("Location", "/app/")])

@@ -114,6 +114,15 @@ async def test_plain_http_is_led_to_https_where_it_is_enforced(public: str, host
     assert isinstance(await DECIDER.decide(head("/app/", proto="https"), enforced), Forward)
 
 
+@pytest.mark.parametrize("path", ["/api/v1/tenants", STREAM, "/openapi.json"])
+async def test_programs_are_not_led_to_https_but_told(path: str) -> None:
+    enforced = context(ENFORCE_HTTPS=True)
+    answer = await DECIDER.decide(head(path), enforced)
+    assert isinstance(answer, Answer)
+    assert (answer.status, b"https_required" in answer.body) == (403, True)
+    assert isinstance(await DECIDER.decide(head(path, proto="https"), enforced), Forward)
+
+
 @pytest.mark.parametrize("path", ["/health", "/api/v1/health", "/metrics"])
 async def test_probes_are_not_led_away(path: str) -> None:
     assert isinstance(await DECIDER.decide(head(path), context(ENFORCE_HTTPS=True)), Forward)
