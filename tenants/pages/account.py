@@ -109,6 +109,7 @@ def confirm(request: PageRequest) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         try:
             profile.confirm_password(form.cleaned_data["password"], actor=request.principal)
+            login.renew_key(request)
             return HttpResponseRedirect(onward)
         except DomainError as error:
             form.refuse(error)

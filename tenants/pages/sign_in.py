@@ -135,6 +135,7 @@ def _let_in(request: HttpRequest, user: User, kind: str) -> None:
     caller = getattr(request, "principal", None)
     if isinstance(caller, Principal) and caller.user is not None and caller.user.pk == user.pk:
         sign_ins.step_up(sign_ins.of_actor(caller), kind, actor=caller)
+        signing_in.renew_key(request)
     else:
         signing_in.begin_session(request, user, kind)
 

@@ -47,8 +47,9 @@ def new_challenge() -> bytes:
 
 def origin() -> str:
     """The one origin whose pages may ask keys: that of PUBLIC_BASE_URL, whose host is the relying party's id."""
-    parts = urlsplit(settings.PUBLIC_BASE_URL)
-    return f"{parts.scheme}://{parts.netloc}"
+    parts = urlsplit(settings.PUBLIC_BASE_URL.lower())
+    implied = {"http": ":80", "https": ":443"}.get(parts.scheme, " ")
+    return f"{parts.scheme}://{parts.netloc.removesuffix(implied)}"  # as browsers write it
 
 
 def creation_options(user: User, challenge: bytes, known: Iterable[SecondFactor]) -> dict[str, Any]:
