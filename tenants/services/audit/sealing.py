@@ -115,13 +115,24 @@ def announce(seal: AuditSeal) -> None:
 
 
 def _seal_batch(tenant: Tenant) -> int:
-    # From the side of what waits: entries that are gone unsealed are passed by, and told by the verification.
-    found = list(
-        AuditEntry.objects.filter(unsealed__tenant=tenant).order_by("unsealed__entry_id")[: BATCH + 1]
-    )
+    found = _committed(tenant, BATCH + 1)
     batch = found[:BATCH]
     if not batch:
         return 0
     UnsealedEntry.objects.filter(pk__in=[entry.pk for entry in batch]).delete()
     announce(append_seal(tenant, batch, drained=len(found) <= BATCH))
     return len(batch)
+
+
+def _committed(tenant: Tenant, most: int) -> list[AuditEntry]:
+    """The first entries that wait. Those that are gone unsealed are passed by; the verification tells of them."""
+    found: list[AuditEntry] = []
+    after = 0
+    while len(found) < most:
+        rows = UnsealedEntry.objects.filter(tenant=tenant, pk__gt=after).order_by("pk")
+        ids = list(rows.values_list("pk", flat=True)[: most - len(found)])
+        if not ids:
+            break
+        found += AuditEntry.objects.filter(tenant=tenant, pk__in=ids).order_by("pk")
+        after = ids[-1]
+    return found
