@@ -1,6 +1,6 @@
 """`make bench`: everything in one run, ours beside a peer on the same machine at the same time. Always exits 0.
 
-`python -m bench [remote|local|api|fanout …]` runs some of it.
+`python -m bench [remote|local|api|authentication|fanout …]` runs some of it.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ MEASURES: dict[str, Callable[[Instance, Peers], Iterator[Row]]] = {
     "remote": measures.remote,
     "local": measures.local,
     "api": measures.api,
+    "authentication": measures.authentication,
     "fanout": measures.fanout,
 }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from bench import authentication as credentials
 from bench import load, realtime_fanout, streams
 from bench.load import Load
 from bench.peers import FILES, SMALL, Peers
@@ -100,6 +101,13 @@ def api(instance: Instance, peers: Peers) -> Iterator[Row]:
     outcome = load.run(Load(instance.port, targets, headers=member.api.headers, connections=16))
     yield Row("list of 50 buckets over the API, 16 at once", "/s", outcome.rate)
     yield Row("list of 50 buckets over the API, p50", "ms", outcome.p50)
+
+
+def authentication(instance: Instance, peers: Peers) -> Iterator[Row]:
+    """What a credential adds to a request; the peer is the same view without one. In this process, with no socket."""
+    for found in credentials.measure():
+        name = f"request with a credential: {found.kind}, p50"
+        yield Row(name, "ms", found.authenticated, found.anonymous, less_is_better=True)
 
 
 def fanout(instance: Instance, peers: Peers) -> Iterator[Row]:

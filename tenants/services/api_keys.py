@@ -69,7 +69,7 @@ def _owner(owner: Membership | None, actor: Principal) -> Membership:
         return owner
     actor.require("api_key.write")
     own = Membership.objects.select_related("role", "user").filter(tenant=actor.tenant, is_active=True)
-    found = own.filter(user=actor.user).first() if actor.user is not None else None
+    found: Membership | None = own.filter(user=actor.user).first() if actor.user is not None else None
     if found is None:  # staff act in tenants that they are no members of, a key never does
         raise Conflict("Only a member has keys here; make a service account.", code="not_a_member")
     return found

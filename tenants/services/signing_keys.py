@@ -16,7 +16,6 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPubl
 from django.conf import settings
 from django.db import connection, transaction
 from django.utils import timezone
-from rest_framework_simplejwt.settings import api_settings
 
 from gateway import crypto
 from gateway.db.scope import platform_scope
@@ -180,8 +179,11 @@ def _new() -> SigningKey:
 
 def _longest_lifetime() -> timedelta:
     """Of a token that is signed at the last moment; a process signs with what it read KEPT_SECONDS ago."""
-    longest = max(api_settings.ACCESS_TOKEN_LIFETIME, api_settings.REFRESH_TOKEN_LIFETIME)
-    return longest + timedelta(seconds=2 * KEPT_SECONDS)
+    lifetimes: list[timedelta] = [
+        settings.SIMPLE_JWT[name]  # type: ignore[misc]
+        for name in ("ACCESS_TOKEN_LIFETIME", "REFRESH_TOKEN_LIFETIME")
+    ]
+    return max(lifetimes) + timedelta(seconds=2 * KEPT_SECONDS)
 
 
 def _youngest(keys: dict[str, KeyPair]) -> KeyPair | None:

@@ -233,7 +233,7 @@ def test_a_key_is_renamed_and_narrowed_but_not_widened(member: Principal) -> Non
         assert answer.status_code == 400 and field in answer.json()["errors"], (field, wrong)
     assert client(member).get(path).json()["data"]["permissions"] == ["tenant.read"]
     # Its owner may let it in from elsewhere, signed in; nobody else, and no key.
-    wider = {"allowed_networks": []}
+    wider: dict[str, list[str]] = {"allowed_networks": []}
     admin = client(factories.member(member.tenant))
     assert admin.patch(path, wider, format="json").status_code == 400
     assert with_key(made(member)["api_key"]).patch(path, wider, format="json").status_code == 400

@@ -178,7 +178,7 @@ def test_forgeries_are_refused(issuer: Issuer, linked: Principal, settings) -> N
     body = claims("subject-1")
     settings.JWT_SECRET_KEY = SECRET
     forged = [
-        jwt.encode(body, None, "none", headers={"kid": "one"}),
+        jwt.encode(body, None, "none", headers={"kid": "one"}),  # type: ignore[arg-type]
         jwt.encode(body, SECRET, "HS256", headers={"kid": "one"}),
         jwt.encode(body, _KEYS["two"], "RS256", headers={"kid": "one"}),
         jwt.encode(

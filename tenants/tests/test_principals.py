@@ -29,7 +29,7 @@ def found() -> Principal:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
     at = [1000.0]
-    monkeypatch.setattr(principals.time, "monotonic", lambda: at[0])
+    monkeypatch.setattr("tenants.services.principals.time.monotonic", lambda: at[0])
 
     def turn(seconds: float) -> None:
         at[0] += seconds

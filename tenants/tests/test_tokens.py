@@ -102,7 +102,7 @@ def test_the_same_token_with_right_claims_is_taken(settings) -> None:
 
 def test_no_algorithm_is_no_signature(settings) -> None:
     for headers in ({}, {"kid": secret_id(settings.JWT_SECRET_KEY)}):
-        token = jwt.encode(claims(settings), None, "none", headers=headers)
+        token = jwt.encode(claims(settings), None, "none", headers=headers)  # type: ignore[arg-type]
         with pytest.raises(TokenError):
             AccessToken(token)  # type: ignore[arg-type]
 
