@@ -16,10 +16,11 @@ from tenants.models import AuditEntry, AuditSeal
 
 DIGEST_SIZE = hashlib.sha256().digest_size
 _PURPOSE = "audit-seal"
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
 def canonical(value: object) -> bytes:
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    return _CANONICAL.encode(value).encode()
 
 
 def moment(at: datetime) -> str:

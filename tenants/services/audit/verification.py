@@ -24,7 +24,7 @@ from . import chain, sealing
 LATEST = timedelta(hours=1)
 """How long an entry may wait for its seal, and how much older than the last full sealing it may say it is."""
 MOST_FINDINGS = 20
-MOST_LOOKED_AT = 100_000
+MOST_LOOKED_AT = 20_000
 _SEALS = 50
 _NOWHERE = """
 SELECT e.id, e.public_id FROM tenants_auditentry e
