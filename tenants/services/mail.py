@@ -82,7 +82,8 @@ def sweep() -> None:
         )
         nobody = Q(recipient="", created_at__lt=now - timedelta(days=1))
         Mail.objects.filter(Q(created_at__lt=now - KEPT, next_attempt_at=None) | nobody).delete()
-        due = list(open_mails.filter(next_attempt_at__lte=now).values_list("pk", flat=True)[:AT_ONCE])
+        waiting = open_mails.filter(next_attempt_at__lte=now).order_by("next_attempt_at", "pk")
+        due = list(waiting.values_list("pk", flat=True)[:AT_ONCE])
     for mail_id in due:
         deliver(mail_id)
 
