@@ -41,6 +41,7 @@ def domains(request: PageRequest) -> HttpResponse:
     """The tenant's names; POST claims one, and answers with how to show that it is theirs."""
     if request.method != "POST":
         return _show_domains(request)
+    request.principal.require("domain.write")
     form = DomainForm(request.POST)
     if form.is_valid():
         try:

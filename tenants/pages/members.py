@@ -69,6 +69,7 @@ def members(request: PageRequest) -> HttpResponse:
     """The tenant's members; POST makes a new one."""
     if request.method != "POST":
         return _show_members(request)
+    request.principal.require("user.write")
     form = MemberForm(request.POST, actor=request.principal)
     if form.is_valid():
         try:

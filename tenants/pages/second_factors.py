@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, Concatenate, ParamSpec, cast
+from typing import Concatenate, ParamSpec, cast
 from uuid import UUID
 
 import segno
@@ -126,7 +126,7 @@ def _qr(begun: Begun) -> str:
 def remove(request: PageRequest, public_id: UUID) -> HttpResponse:
     try:
         factors.remove(public_id, actor=request.principal)
-    except Forbidden:
+    except (Forbidden, NotFound):
         raise
     except DomainError as error:
         return _list(request, refused=error)

@@ -6,7 +6,6 @@ Every text that a tenant may choose has the tenant's slug in it, so that a leak 
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -21,9 +20,8 @@ from storage.services import access_keys, backends, buckets
 from storage.tests.test_api import make_object
 from tenants import models as tenants
 from tenants.principal import Principal
-from tenants.services import api_keys, roles
+from tenants.services import api_keys, domains, invitations, roles, service_accounts
 from tenants.services.audit import sealing
-from tenants.services.tenants import add_domain
 from tests import factories
 
 Maker = Callable[[Principal], Model]
@@ -39,8 +37,9 @@ def makes(model: type[Model]) -> Callable[[Maker], Maker]:
 
 
 def make_rows(admin: Principal) -> dict[type[Model], Model]:
-    """A row of every model in the tenant of `admin`, who asks for them."""
+    """A row of every model in the tenant of `admin`, who asks for them; and a service account."""
     with tenant_scope(admin.tenant.pk):
+        service_accounts.create("robot", "member", actor=admin)
         return {model: maker(admin) for model, maker in MAKERS.items()}
 
 
@@ -62,7 +61,7 @@ def audit_seal(admin: Principal) -> Model:
 
 @makes(tenants.Domain)
 def domain(admin: Principal) -> Model:
-    return add_domain(admin.tenant, f"{admin.tenant.slug}.example.org", actor=factories.staff())
+    return domains.add_domain(admin.tenant, f"{admin.tenant.slug}.example.org", actor=admin)
 
 
 @makes(tenants.Role)
@@ -81,11 +80,8 @@ def membership(admin: Principal) -> Model:
 
 @makes(tenants.Invitation)
 def invitation(admin: Principal) -> Model:
-    return tenants.Invitation.objects.create(
-        tenant=admin.tenant, email=f"somebody@{admin.tenant.slug}.example.org", token_digest=uuid4().hex,
-        role=tenants.Role.objects.get(tenant=admin.tenant, slug="viewer"), invited_by=admin.label,
-        expires_at=timezone.now() + timedelta(days=1),
-    )  # fmt: skip
+    email = f"somebody@{admin.tenant.slug}.example.org"
+    return invitations.invite(admin.tenant, email, role="viewer", actor=admin)
 
 
 @makes(tenants.ApiKey)

@@ -18,6 +18,13 @@ from tests.permissions.world import OTHER, World, built, rolled_back
 from .sides import Side
 
 READS = [row for row in ROWS if row.method == "GET" and row.expected["admin"] == 200]
+SEARCHED = [
+    row for row in READS
+    if row.kind == "page" and not row.path.startswith("/app/account") and not row.path.endswith(("/new", "/docs"))
+    and row.profile in (page("GET", "", who).profile for who in (VIEWER, MEMBER, ADMIN))
+]  # fmt: skip
+# Lists in which no name of a tenant's choosing stands.
+NAMELESS = ("/api/v1/auth/", "/api/v1/audit/seals")
 PAGES_FILTERS = (
     "q",
     "actor",
@@ -50,15 +57,19 @@ def text_of(world: World, row: Row) -> str:
     """What the tenant's administrator reads."""
     answer = world.answer(row, "admin")
     assert answer.status_code == row.expected["admin"]
-    return str(answer.content.decode())
+    return text(answer)
+
+
+def text(answer: Any) -> str:
+    return bytes(answer.getvalue()).decode()
 
 
 @pytest.mark.parametrize("row", READS, ids=str)
 def test_nothing_of_another_tenant_is_read(world: World, other: Side, row: Row) -> None:
     with rolled_back():
-        text = text_of(world, world.filled(row))
-    assert OTHER not in text
-    assert not [public_id for public_id in other.ids if public_id in text]
+        read = text_of(world, world.filled(row))
+    assert OTHER not in read
+    assert not [public_id for public_id in other.ids if public_id in read]
 
 
 def test_it_would_be_recognised(world: World, other: Side) -> None:
@@ -66,10 +77,13 @@ def test_it_would_be_recognised(world: World, other: Side) -> None:
     lists = [
         row
         for row in READS
-        if not row.names_rows and row.profile in (VIEWER, MEMBER, ADMIN) and not row.query
+        if not row.names_rows
+        and row.profile in (VIEWER, MEMBER, ADMIN)
+        and not row.query
+        and not row.path.startswith(NAMELESS)
     ]
-    read = {str(row): world.answer(row, "foreign", tenant="").content.decode() for row in lists}
-    assert [row for row, text in read.items() if OTHER not in text] == []
+    read = {str(row): text(world.answer(row, "foreign", tenant="")) for row in lists}
+    assert [row for row, told in read.items() if OTHER not in told] == []
 
 
 def listed() -> list[tuple[str, str]]:
@@ -83,28 +97,25 @@ def listed() -> list[tuple[str, str]]:
     ]
 
 
-@pytest.mark.parametrize(("path", "parameter"), listed(), ids="?".join)
+@pytest.mark.parametrize(("path", "parameter"), listed(), ids=map("?".join, listed()))
 def test_no_filter_finds_what_another_tenant_has(
     world: World, other: Side, path: str, parameter: str
 ) -> None:
     """Filtered by what is there, in exact words and as a prefix: refused, not found, or nothing."""
     [row] = [row for row in READS if same_path(row, path)][:1] or [None]
     assert row is not None, f"no row of the permission table reads {path}"
-    bucket = f"{OTHER}-bucket"
+    who, there = other.admin.label, {str(other.admin.tenant.public_id)}
     with rolled_back():
         filled = world.filled(row)
-        for value in (
-            OTHER,
-            f"{OTHER}*",
-            f"{OTHER}.",
-            bucket,
-            f"{OTHER} object",
-            other.admin.label,
-            *other.ids,
-        ):
+        for value in (OTHER, f"{OTHER}*", f"{OTHER}.", f"{OTHER}-bucket", f"{OTHER} object", who, *there):
             answer = world.answer(replace(filled, query={**filled.query, parameter: value}), "admin")
-            found: Any = answer.json()
-            assert answer.status_code in (400, 404) or found["meta"]["total"] == 0, (value, found)
+            if answer["Content-Type"] == "application/json":
+                assert answer.json()["meta"]["total"] == 0, value
+            else:  # a file, which may say what it was asked for, or a problem
+                told = text(answer).replace(value, "")
+                assert answer.status_code in (400, 404) or not [x for x in (who, *other.ids) if x in told], (
+                    value
+                )
 
 
 def same_path(row: Row, path: str) -> bool:
@@ -113,16 +124,15 @@ def same_path(row: Row, path: str) -> bool:
     return len(ours) == len(theirs) and all(a == b or b[0] == "{" for a, b in zip(ours, theirs, strict=True))
 
 
-@pytest.mark.parametrize("row", [row for row in READS if row.kind == "page"], ids=str)
+@pytest.mark.parametrize("row", SEARCHED, ids=str)
 def test_no_search_of_a_page_finds_what_another_tenant_has(world: World, other: Side, row: Row) -> None:
     """A page repeats what was searched for, but nothing that would have been found."""
     with rolled_back():
         filled = world.filled(row)
         for name in PAGES_FILTERS:
-            for value in (OTHER, other.admin.label):
-                asked = replace(filled, query={name: value, **filled.query})
-                text = world.answer(asked, "admin").content.decode()
-                assert not [public_id for public_id in other.ids if public_id in text], asked
+            asked = replace(filled, query={name: OTHER, **filled.query})
+            shown = text(world.answer(asked, "admin"))
+            assert not [public_id for public_id in other.ids if public_id in shown], asked
 
 
 def test_the_administration_shows_a_tenants_admin_nothing(world: World, other: Side) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from .rows import APPS
+from .rows import SUBJECTS
 from .table import ACTORS, Row
 
 PATH = Path(__file__).resolve().parents[2] / "docs" / "permissions.md"
@@ -27,10 +27,10 @@ answers 403 to who is signed in.
 def document() -> str:
     """The page's text."""
     text = _HEAD + "".join(f"| {actor} | {who} |\n" for actor, who in ACTORS.items())
-    for title, app in APPS.items():
+    for title, subject in SUBJECTS.items():
         text += f"\n## {title}\n\n| method | path | needs | {' | '.join(ACTORS)} |\n"
         text += "|---" * (3 + len(ACTORS)) + "|\n"
-        text += "".join(map(_line, app.ROWS))
+        text += "".join(map(_line, subject.ROWS))
     return text
 
 

@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
-from . import gateway, realtime, storage, tenants
+from . import account, credentials, gateway, people, realtime, storage, tenants
 
-APPS = {"Tenants": tenants, "Storage": storage, "Realtime": realtime, "Gateway": gateway}
-ROWS = [row for app in APPS.values() for row in app.ROWS]
-MAKERS = {name: maker for app in APPS.values() for name, maker in app.MAKERS.items()}
+SUBJECTS = {
+    "Account": account,
+    "Tenants": tenants,
+    "People": people,
+    "Credentials": credentials,
+    "Storage": storage,
+    "Realtime": realtime,
+    "Gateway": gateway,
+}
+ROWS = [row for subject in SUBJECTS.values() for row in subject.ROWS]
+MAKERS = {name: maker for subject in SUBJECTS.values() for name, maker in subject.MAKERS.items()}

@@ -1,8 +1,7 @@
 """What a row of the permission table says, and the profiles by which it says it.
 
-A row is an endpoint and a method, what to send, and who gets which status. The rows stand in `tenants.py`,
-`storage.py`, `realtime.py` and `gateway.py`, one file per app; `world.py` has the actors; docs/permissions.md is
-the table as a document.
+A row is an endpoint and a method, what to send, and who gets which status. The rows stand in a file per subject, which
+`rows.py` lists; `world.py` has the actors; docs/permissions.md is the table as a document.
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode
 
+from django.core.cache import cache
 from django.db import transaction
 from django.http.cookie import SimpleCookie
 from django.test import Client
@@ -75,7 +76,8 @@ class World:
         return self.answer(row, actor, tenant=tenant).status_code
 
     def answer(self, row: Row, actor: str, *, tenant: str = "home") -> Any:
-        """The same with all of the answer."""
+        """The same with all of the answer. Attempts that were counted are forgotten."""
+        cache.clear()
         cookies, headers = self._credential(row, actor)
         self._client.cookies = SimpleCookie(cookies)
         if tenant and actor in self.principals:
@@ -85,7 +87,10 @@ class World:
             if isinstance(row.body, Form):
                 return self._client.post(path, row.body, headers=headers)
             data = b"" if row.body is None else json.dumps(row.body).encode()
-            return self._client.generic(row.method, path, data, "application/json", headers=headers)
+            answer = self._client.generic(row.method, path, data, "application/json", headers=headers)
+            if answer.streaming:
+                answer.streaming_content = [answer.getvalue()]
+            return answer
 
     def _credential(self, row: Row, actor: str) -> tuple[dict[str, str], dict[str, str]]:
         """The cookies and the headers that carry it."""
