@@ -63,7 +63,10 @@ NAVIGATION: tuple[tuple[str, tuple[Entry, ...]], ...] = (
     ),
     (
         "Access",
-        (Entry("API keys", "terminal", "api-keys", ("api_key.write", "api_key.manage")),),
+        (
+            Entry("API keys", "terminal", "api-keys", ("api_key.write", "api_key.manage")),
+            Entry("Service accounts", "user", "service-accounts", ("service_account.read",)),
+        ),
     ),
     (
         "Tenant",

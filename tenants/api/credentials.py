@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
 from uuid import UUID
 
-from django.db.models import Q
 from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
@@ -14,8 +12,7 @@ from rest_framework.response import Response
 
 from gateway.api.auth import principal
 from gateway.api.views import ApiView
-from tenants.models import ApiKey, User
-from tenants.principal import Principal
+from tenants.models import ApiKey
 from tenants.services import api_keys
 
 from .serializers import credentials as s
@@ -35,17 +32,6 @@ def issued(key: ApiKey, text: str, status: int = 201) -> Response:
     )
 
 
-def visible_keys(caller: Principal) -> Any:
-    """Own keys, those of service accounts with service_account.write, all of the tenant's with api_key.manage."""
-    rows = ApiKey.objects.visible_to(caller).select_related("user", "tenant")
-    if caller.can("api_key.manage"):
-        return rows
-    seen = Q(user=caller.user)
-    if caller.can("service_account.write"):
-        seen |= Q(user__kind=User.Kind.SERVICE)
-    return rows.filter(seen)
-
-
 class ApiKeysView(ApiView):
     permissions = {"GET": "api_key.write", "POST": "api_key.write"}
     serializer_class = s.ApiKeySerializer
@@ -53,7 +39,7 @@ class ApiKeysView(ApiView):
     @extend_schema(responses=s.ApiKeySerializer(many=True))
     def get(self, request: Request) -> Response:
         """Own keys; service accounts' with service_account.write, all of the tenant's with api_key.manage."""
-        return self.page(visible_keys(principal(request)), s.ApiKeySerializer)
+        return self.page(api_keys.visible(principal(request)), s.ApiKeySerializer)
 
     @extend_schema(request=s.CreateApiKeySerializer, responses={201: s.IssuedApiKeySerializer})
     def post(self, request: Request) -> Response:
@@ -95,5 +81,5 @@ class RotateApiKeyView(ApiView):
 
 
 def _found(request: Request, public_id: UUID) -> ApiKey:
-    key: ApiKey = get_object_or_404(visible_keys(principal(request)), public_id=public_id)
+    key: ApiKey = get_object_or_404(api_keys.visible(principal(request)), public_id=public_id)
     return key

@@ -1,4 +1,4 @@
-"""Forms of API keys."""
+"""Forms of API keys and service accounts."""
 
 from __future__ import annotations
 
@@ -12,6 +12,23 @@ from tenants.permissions import PERMISSIONS
 from tenants.principal import Principal
 
 LIFETIMES = {"30": "30 days", "90": "90 days", "365": "One year", "": "Never"}
+OVERLAPS = {"3600": "One hour", "86400": "One day", "604800": "One week", "0": "Not at all"}
+
+
+class _Networks(forms.CharField):
+    """One address or network a line; a list of them."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            label="Taken from these addresses only",
+            required=False,
+            max_length=5000,
+            help_text="Addresses or networks such as 192.0.2.0/24, one a line. Empty: from anywhere.",
+            widget=forms.Textarea(attrs={"rows": 3, "spellcheck": "false", "autocomplete": "off"}),
+        )
+
+    def clean(self, value: Any) -> list[str]:
+        return str(super().clean(value)).replace(",", " ").split()
 
 
 class ApiKeyForm(PageForm):
@@ -19,9 +36,10 @@ class ApiKeyForm(PageForm):
     lifetime = forms.ChoiceField(
         label="Expires after", choices=list(LIFETIMES.items()), initial="90", required=False
     )
+    allowed_networks = _Networks()
     scope = forms.ChoiceField(
         label="Permissions",
-        choices=[("all", "All that my role holds, now and later"), ("some", "Only these:")],
+        choices=[("all", "All that the owner's role holds, now and later"), ("some", "Only these:")],
         initial="all",
         widget=forms.RadioSelect,
     )
@@ -46,3 +64,37 @@ class ApiKeyForm(PageForm):
     def valid_for(self) -> timedelta | None:
         days = self.cleaned_data["lifetime"]
         return timedelta(days=int(days)) if days else None
+
+
+class ChangeApiKeyForm(PageForm):
+    name = forms.CharField(max_length=100)
+    allowed_networks = _Networks()
+    permissions = forms.MultipleChoiceField(required=False, widget=forms.CheckboxSelectMultiple)
+
+    def __init__(self, *args: Any, held: list[str] | None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if held is None:  # the role's, now and later: there is nothing to take away one by one
+            del self.fields["permissions"]
+        else:
+            named = [(name, f"{name} — {PERMISSIONS.get(name, '')}") for name in held]
+            self.fields["permissions"].choices = named  # type: ignore[attr-defined]
+
+
+class RotateForm(PageForm):
+    overlap = forms.ChoiceField(
+        label="The present secret works on for",
+        choices=list(OVERLAPS.items()),
+        initial="86400",
+        help_text="Time to put the new one wherever the key is used.",
+    )
+
+
+class ServiceAccountForm(PageForm):
+    name = forms.CharField(
+        max_length=63, help_text="Lower-case letters, digits and hyphens, such as nightly-backup."
+    )
+    role = forms.ChoiceField()
+
+    def __init__(self, *args: Any, roles: list[tuple[str, str]], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["role"].choices = roles  # type: ignore[attr-defined]

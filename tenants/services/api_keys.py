@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from gateway.errors import Conflict, Forbidden, Invalid
@@ -21,6 +22,17 @@ from . import audit, key_reach, key_secrets, quotas, snapshot
 
 LONGEST_OVERLAP = timedelta(days=7)
 bounds_of = key_reach.bounds_of
+
+
+def visible(actor: Principal) -> QuerySet[ApiKey]:
+    """Own keys, service accounts' with service_account.write, all of the tenant's with api_key.manage."""
+    rows: QuerySet[ApiKey] = ApiKey.objects.visible_to(actor).select_related("user", "tenant")
+    if actor.can("api_key.manage"):
+        return rows
+    seen = Q(user=actor.user)
+    if actor.can("service_account.write"):
+        seen |= Q(user__kind=User.Kind.SERVICE)
+    return rows.filter(seen)
 
 
 def issue_key(
@@ -148,6 +160,13 @@ def revoke_key(key: ApiKey, *, actor: Principal) -> None:
         if not ApiKey.objects.filter(pk=key.pk, revoked_at=None).update(revoked_at=timezone.now()):
             return
         _tell(key, "revoke", actor)
+
+
+def may_rotate(key: ApiKey, actor: Principal) -> bool:
+    """Whether the caller may see a new secret of it: the owner, for a service account who may write those."""
+    if _is_own(key, actor):
+        return actor.can("api_key.write")
+    return key.user.kind == User.Kind.SERVICE and actor.can("service_account.write")
 
 
 def may_touch(key: ApiKey, actor: Principal) -> bool:

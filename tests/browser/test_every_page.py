@@ -23,6 +23,8 @@ PAGES = {
     "new access key": "/app/access-keys/new",
     "API keys": "/app/api-keys",
     "new API key": "/app/api-keys/new",
+    "service accounts": "/app/service-accounts",
+    "new service account": "/app/service-accounts/new",
     "members": "/app/members",
     "new member": "/app/members/new",
     "tenant settings": "/app/tenant/settings",
