@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging.config
 import os
 from typing import Any
 
@@ -23,16 +24,25 @@ def refuse_weak_settings(**_: Any) -> None:
     checks.refuse_weak_settings()
 
 
+@signals.setup_logging.connect  # type: ignore[untyped-decorator]
+def keep_our_logging(**_: Any) -> None:
+    """That somebody listens keeps Celery from setting up its own."""
+    from django.conf import settings
+
+    logging.config.dictConfig(settings.LOGGING)
+
+
 @signals.before_task_publish.connect  # type: ignore[untyped-decorator]
 def send_request_id(headers: dict[str, Any] | None = None, **_: Any) -> None:
     from gateway.logs import request_id
 
-    if headers is not None:
+    if headers is not None and request_id.get() != "-":
         headers["gatehouse_request_id"] = request_id.get()
 
 
 @signals.task_prerun.connect  # type: ignore[untyped-decorator]
-def take_request_id(task: Any = None, **_: Any) -> None:
+def take_request_id(task_id: str = "-", task: Any = None, **_: Any) -> None:
+    """What beat starts, and no request, goes by the task's own id."""
     from gateway.logs import request_id
 
-    request_id.set(getattr(task.request, "gatehouse_request_id", None) or "-")
+    request_id.set(getattr(task.request, "gatehouse_request_id", None) or task_id)

@@ -79,8 +79,9 @@ def text(name: str, default: str = "") -> str:
     return os.environ.get(name, default)
 
 
-def choice(name: str, default: str, allowed: Sequence[str]) -> str:
+def choice(name: str, default: str, allowed: Sequence[str], *, upper: bool = False) -> str:
     value = os.environ.get(name) or default
+    value = value.upper() if upper else value
     if value not in allowed:
         raise EnvError(f"{name}={value!r} is none of {', '.join(allowed)}")
     return value

@@ -7,11 +7,11 @@ import warnings
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from csp.constants import NONCE
 
-from gateway import env
+from gateway import env, logs
 from gateway.admin_theme import UNFOLD  # noqa: F401 - read by the admin's theme
 
 env.load_env_file()
@@ -398,21 +398,22 @@ MAX_UPLOAD_SIZE = env.size("MAX_UPLOAD_SIZE", 5 << 30)
 # Days that sealed audit entries are kept where a tenant says nothing; 0: for ever.
 AUDIT_RETENTION_DAYS = env.integer("AUDIT_RETENTION_DAYS", 0)
 
-LOG_LEVEL = env.text("LOG_LEVEL", "INFO").upper()
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "filters": {"request_id": {"()": "gateway.logs.RequestIdFilter"}},
-    "formatters": {"line": {"format": "{levelname} {name} {message} [{request_id}]", "style": "{"}},
-    "handlers": {
-        "stderr": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["request_id"]},
-    },
-    "root": {"handlers": ["stderr"], "level": "DEBUG" if LOG_LEVEL == "TRACE" else LOG_LEVEL},
-    "loggers": {
-        "django.request": {"level": "ERROR"},
-        "django.db.backends": {"level": "DEBUG" if LOG_LEVEL == "TRACE" else "INFO"},
-    },
-}
+# What /metrics asks of who is not on this machine (gateway.metrics).
+METRICS_TOKEN = env.secret("METRICS_TOKEN")
+BOOTSTRAP_ADMIN_PASSWORD = env.secret("BOOTSTRAP_ADMIN_PASSWORD")
+
+LOG_LEVEL = env.choice("LOG_LEVEL", "INFO", logs.LEVELS, upper=True)
+LOG_FORMAT = env.choice("LOG_FORMAT", logs.default_format(), logs.FORMATS)
+LOGGING = logs.configuration(
+    LOG_FORMAT,
+    LOG_LEVEL,
+    secrets=[
+        *(SECRET_KEY, JWT_SECRET_KEY, INTROSPECT_SECRET, TENANT_SECRET_PASSPHRASE, METRICS_TOKEN),
+        *(NEXUSGATE_JWT_SECRET, EMAIL_HOST_PASSWORD, BOOTSTRAP_ADMIN_PASSWORD, *JWT_PREVIOUS_SECRET_KEYS),
+        *(pair.partition(":")[2] for pair in ENCRYPTION_KEYS.replace(",", " ").split()),
+        *(unquote(urlsplit(url).password or "") for url in (DATABASE_OWNER_URL, REDIS_URL)),
+        DATABASES["default"]["PASSWORD"],
+    ],
+)
 
 BOOTSTRAP_ADMIN_USERNAME = env.text("BOOTSTRAP_ADMIN_USERNAME", "admin" if DEVELOPMENT else "")
-BOOTSTRAP_ADMIN_PASSWORD = env.secret("BOOTSTRAP_ADMIN_PASSWORD")

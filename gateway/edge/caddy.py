@@ -44,6 +44,12 @@ _HEADER_SECRETS = ("X-Api-Key", "X-Amz-Security-Token", "X-Introspect-Secret", "
 _PROXY_LOGGER = "http.handlers.reverse_proxy"
 """Silent: it would encode each request for the log it might write. What fails is told to `Decider.failed`."""
 
+_ENCODER: Json = {
+    **{"format": "json", "time_format": "rfc3339_nano", "level_format": "upper"},
+    **{"time_key": "time", "message_key": "message", "name_key": "logger"},
+}
+"""One object a line, its fields named as in `gateway.logs`."""
+
 _SECOND = 1_000_000_000
 
 
@@ -150,6 +156,7 @@ def _site(settings: EdgeSettings) -> list[Json]:
             ],
         },
         _request_headers({"X-Real-Ip": "{http.vars.client_ip}"}),
+        *([{"handler": "log_append", "key": "request_id", "value": _RID}] if settings.access_log else ()),
         {
             **_ask(settings, "/decide", {}),
             "handle_response": [
@@ -516,9 +523,9 @@ def _logging(settings: EdgeSettings) -> Json:
     sink: Json = {
         "writer": {"output": "stderr"},
         "encoder": {
-            "format": "filter",
-            "wrap": {"format": "json", "time_format": "rfc3339_nano"},
-            "fields": fields,
+            "format": "append",
+            "fields": {"process": "caddy"},
+            "wrap": {"format": "filter", "wrap": _ENCODER, "fields": fields},
         },
     }
     logs: Json = {

@@ -15,7 +15,7 @@ import asyncio
 import contextlib
 import errno
 import ipaddress
-import logging
+import logging.config
 import os
 import resource
 import signal
@@ -274,6 +274,7 @@ async def serve(listeners: Sequence[socket.socket], caddy: str) -> None:
 def main() -> int:
     """Relay the instance's plain port; 1 with one line on stderr where it cannot be had."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gateway.settings")
+    logging.config.dictConfig(settings.LOGGING)
     addresses = instance.addresses(settings, settings.HTTP_PORT)
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

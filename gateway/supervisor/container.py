@@ -24,7 +24,7 @@ def process(root: Path, name: str) -> int:
         socket.unlink(missing_ok=True)
     os.chdir(root)
     try:
-        os.execve(program.command[0], program.command, dict(os.environ))  # noqa: S606  (a list, never a shell)
+        os.execve(program.command[0], program.command, {**os.environ, **program.environment})  # noqa: S606  (a list, never a shell)
     except OSError as error:
         raise Refusal(f"cannot run {name}: {error.strerror}: {program.command[0]}") from error
 

@@ -62,6 +62,9 @@ class Postgres:
             "log_line_prefix": "",
             "log_timezone": "UTC",
             "log_checkpoints": "off",
+            # Rows and the values in statements may be secret; the program that sent them tells its error itself.
+            "log_error_verbosity": "terse",
+            "log_min_error_statement": "panic",
             "timezone": "UTC",
         }
         if not self.durable:

@@ -11,6 +11,7 @@ from gateway.supervisor.child import Program
 CADDY_CONFIGURATION = "caddy.json"
 OF_CADDY = ("PATH", "HOME", "GATEHOUSE_HOME", "SSL_CERT_FILE", "SSL_CERT_DIR")  # no secret among them
 FRONT = {"EDGE_FRONT": "1"}
+LOG_CONFIGURATION = Path(__file__).with_name("granian.json")
 NO_CHECKS = {"CELERY_SKIP_CHECKS": "1"}  # Django's, which `web` has made; they take a second each
 BACKGROUND_NICE = 5  # requests come before jobs
 LONGEST_SOCKET_PATH = 107  # of sockaddr_un
@@ -53,9 +54,9 @@ def _web(place: Place) -> Program:
         + ["--workers", os.environ.get("WEB_WORKERS") or str(max(1, min(4, (os.cpu_count() or 1) // 2)))]
         + ["--blocking-threads", os.environ.get("WEB_THREADS") or "5", "--backlog", "2048"]
         + ["--respawn-failed-workers", "--workers-kill-timeout", "2", "--log-level", "warning"]
-        + ["gateway.wsgi:application"],
+        + ["--log-config", str(LOG_CONFIGURATION), "gateway.wsgi:application"],
         lambda: probes.listens(socket),
-        place.environment,
+        _environment(place, "web"),
         needs=place.before,
         sockets=(socket,),
         patience=3.0,
@@ -87,7 +88,7 @@ def _uvicorn(place: Place, name: str, application: str, *options: str) -> Progra
         + ["--timeout-graceful-shutdown", "2", "--log-level", "warning", "--no-server-header"]
         + ["--timeout-keep-alive", "120", *options],  # the edge closes idle connections, never its upstream
         lambda: probes.listens(socket),
-        place.environment,
+        _environment(place, name),
         needs=place.before,
         sockets=(socket,),
         patience=3.0,
@@ -100,7 +101,7 @@ def _worker(place: Place) -> Program:
         _celery(place, "worker", "--without-gossip", "--without-mingle")
         + ["--concurrency", os.environ.get("WORKER_CONCURRENCY") or "2"],
         lambda: True,  # whether it takes tasks, /health says
-        {**place.environment, **NO_CHECKS},
+        _environment(place, "worker", **NO_CHECKS),
         needs=place.before,
         after=("caddy",),
         nice=BACKGROUND_NICE,
@@ -113,7 +114,7 @@ def _beat(place: Place) -> Program:
         "beat",
         _celery(place, "beat", "--pidfile="),
         lambda: True,
-        {**place.environment, **NO_CHECKS},
+        _environment(place, "beat", **NO_CHECKS),
         needs=place.before,
         after=("caddy",),
         nice=BACKGROUND_NICE,
@@ -123,7 +124,7 @@ def _beat(place: Place) -> Program:
 
 def _edge(place: Place) -> Program:
     """Writes Caddy's configuration, and the instance's certificates where they are missing."""
-    environment = {**place.environment, **FRONT}
+    environment = _environment(place, "edge", **FRONT)
     return Program("edge", _module(place, "gateway.edge"), environment=environment, once=True)
 
 
@@ -148,7 +149,7 @@ def _front(place: Place) -> Program:
         "front",
         _module(place, "gateway.edge.front"),
         lambda: True,  # /health answers through it
-        {**place.environment, **FRONT},
+        _environment(place, "front", **FRONT),
         needs=("caddy",),
         early=True,
         patience=2.5,
@@ -162,6 +163,11 @@ def _celery(place: Place, command: str, *options: str) -> list[str]:
         *("celery", "--app", "gateway.celery:app", "--quiet", command, *options),
         *("--loglevel", "DEBUG" if level == "TRACE" else level),
     )
+
+
+def _environment(place: Place, name: str, **more: str) -> dict[str, str]:
+    """GATEHOUSE_PROCESS names the process in logs and metrics."""
+    return {**place.environment, **more, "GATEHOUSE_PROCESS": name}
 
 
 def _module(place: Place, module: str, *arguments: str) -> list[str]:

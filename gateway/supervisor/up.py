@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from types import FrameType
 
-from gateway import env
+from gateway import env, logs
 from gateway.supervisor import configuration, ports, probes, processes, services
 from gateway.supervisor import environment as environments
 from gateway.supervisor.account import Account
@@ -42,6 +42,7 @@ def run(root: Path) -> int:
     with ExitStack() as stack:
         stack.enter_context(home.locked())
         settings = configuration.load(root)
+        console.as_json = (os.environ.get("LOG_FORMAT") or logs.default_format()) == "json"
         _check_ports(settings)
         _check_database()
         installed = Environment(root / ".venv", root / "requirements", console.say)
@@ -101,7 +102,7 @@ class _Start:
             self._home.remember(admin_password=password)  # for `make demo`; mode 0600, beside the database's
         else:
             password = None
-        self._console.plain(_banner(self._settings, password, time.monotonic() - self._began))
+        self._console.banner(_banner(self._settings, password, time.monotonic() - self._began))
         self._watch()
 
     def _stopping(self) -> bool:
