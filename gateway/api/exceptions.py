@@ -17,6 +17,7 @@ from rest_framework.views import set_rollback
 
 from gateway.errors import DomainError, Forbidden, NotFound, RateLimited, Unauthenticated, Unavailable
 from gateway.logs import request_id
+from tenants.principal import Principal
 from tenants.services import audit
 
 from .renderers import PROBLEM
@@ -56,7 +57,9 @@ def problem(raised: Exception, context: dict[str, Any]) -> Response:
     set_rollback()
     if isinstance(error, Forbidden) and error.code == "permission_missing":
         asked = context["request"]
-        audit.record_refusal(asked.auth, target=f"{asked.method} {asked.path}", reason=error.detail)
+        caller = getattr(asked, "_auth", None)  # request.auth would authenticate again, if that is what failed
+        if isinstance(caller, Principal):
+            audit.record_refusal(caller, target=f"{asked.method} {asked.path}", reason=error.detail)
     headers = {}
     if isinstance(error, Unauthenticated):
         headers["WWW-Authenticate"] = 'Bearer realm="gatehouse"'
