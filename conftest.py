@@ -24,7 +24,7 @@ def pytest_configure() -> None:
 
 
 @pytest.fixture(autouse=True, scope="session")
-def _tests_own_settings() -> Iterator[None]:
+def _tests_own_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Argon2 with the least cost: tests make hundreds of accounts. No rate limits: they come from one address.
 
     Static files are looked for when they are asked for: WhiteNoise would list them all for every test client.
@@ -36,6 +36,7 @@ def _tests_own_settings() -> Iterator[None]:
         API_RATE_LIMIT=0,
         AUTH_RATE_LIMIT=0,
         WHITENOISE_AUTOREFRESH=True,
+        STORAGE_ROOT=tmp_path_factory.mktemp("blobs"),
     ):
         yield
 

@@ -346,6 +346,7 @@ SPECTACULAR_SETTINGS = {
         "SecondFactorKindEnum": "tenants.models.SecondFactor.Kind",
         "TenantStatusEnum": "tenants.models.Tenant.Status",
         "HealthStatusEnum": "gateway.health.STATUSES",
+        "ComponentStatusEnum": "gateway.health.COMPONENT_STATUSES",
         "DomainMethodEnum": "tenants.models.Domain.Method",
         "LinkMethodEnum": [("GET", "GET"), ("PUT", "PUT")],
         "SettableTenantStatusEnum": [("active", "Active"), ("suspended", "Suspended")],

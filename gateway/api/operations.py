@@ -10,14 +10,20 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from gateway.errors import NotFound
-from gateway.health import STATUSES, look
+from gateway.health import COMPONENT_STATUSES, STATUSES, look
 
 from .views import ApiView
 
 
+class ComponentSerializer(serializers.Serializer[Any]):
+    status = serializers.ChoiceField(COMPONENT_STATUSES)
+    latency_ms = serializers.FloatField(required=False, help_text="How long its answer took.")
+    detail = serializers.CharField(required=False)
+
+
 class HealthSerializer(serializers.Serializer[Any]):
     status = serializers.ChoiceField(STATUSES)
-    components = serializers.DictField(child=serializers.ChoiceField(["ok", "failing"]))
+    components = serializers.DictField(child=ComponentSerializer())
 
 
 class HealthView(ApiView):
@@ -28,7 +34,7 @@ class HealthView(ApiView):
     def get(self, request: Request) -> Response:
         """Whether the platform's components work."""
         found = look()
-        return Response({"status": found.status, "components": found.components}, status=found.http_status)
+        return Response(found.as_json(), status=found.http_status)
 
 
 class NothingView(ApiView):

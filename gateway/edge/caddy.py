@@ -45,8 +45,12 @@ _PROXY_LOGGER = "http.handlers.reverse_proxy"
 """Silent: it would encode each request for the log it might write. What fails is told to `Decider.failed`."""
 
 _ENCODER: Json = {
-    **{"format": "json", "time_format": "rfc3339_nano", "level_format": "upper"},
-    **{"time_key": "time", "message_key": "message", "name_key": "logger"},
+    "format": "json",
+    "time_format": "rfc3339_nano",
+    "level_format": "upper",
+    "time_key": "time",
+    "message_key": "message",
+    "name_key": "logger",
 }
 """One object a line, its fields named as in `gateway.logs`."""
 

@@ -5,6 +5,7 @@ import json
 import os
 import socket
 import ssl
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -112,23 +113,46 @@ def renew_certificate(settings: Any) -> bool:
 
 def load(admin_socket: Path, configuration: str) -> None:
     """Make a running Caddy take the configuration. Raises EdgeUnreachable."""
-    connection = _UnixConnection(admin_socket)
-    headers = {"Content-Type": "application/json", "Host": "caddy", "Cache-Control": "must-revalidate"}
+    headers = {"Content-Type": "application/json", "Cache-Control": "must-revalidate"}
     try:
-        connection.request("POST", "/load", configuration.encode(), headers)
-        answer = connection.getresponse()
-        text = answer.read(4096).decode("utf-8", "replace")
+        ask(admin_socket, "POST", "/load", configuration.encode(), headers, patience=30)
+    except Refused as error:
+        raise EdgeUnreachable(f"Caddy refused the configuration ({error})") from error
     except (OSError, http.client.HTTPException) as error:
         raise EdgeUnreachable(f"Caddy does not answer at {admin_socket}: {error}") from error
+
+
+class Refused(http.client.HTTPException):
+    """An answer other than 200; the text is its status and the beginning of its body."""
+
+
+def ask(
+    path: Path | str,
+    method: str,
+    target: str,
+    body: bytes | None = None,
+    headers: Mapping[str, str] | None = None,
+    *,
+    patience: float,
+) -> None:
+    """One HTTP request over a Unix socket, whose answer is 200 within `patience` seconds a step.
+
+    Raises Refused, HTTPException, OSError.
+    """
+    connection = _UnixConnection(path, patience)
+    try:
+        connection.request(method, target, body, {"Host": "localhost", **(headers or {})})
+        answer = connection.getresponse()
+        text = answer.read(4096).decode("utf-8", "replace")
     finally:
         connection.close()
     if answer.status != 200:
-        raise EdgeUnreachable(f"Caddy refused the configuration ({answer.status}): {text}")
+        raise Refused(f"{answer.status}: {text}")
 
 
 class _UnixConnection(http.client.HTTPConnection):
-    def __init__(self, path: Path) -> None:
-        super().__init__("caddy", timeout=30)
+    def __init__(self, path: Path | str, patience: float) -> None:
+        super().__init__("localhost", timeout=patience)
         self._path = path
 
     def connect(self) -> None:

@@ -2,37 +2,125 @@
 
 from __future__ import annotations
 
+import os
+import socket
+import threading
+from pathlib import Path
+from typing import Any
+
 import pytest
 from django.core.cache import cache
 from django.test import Client
 
 from gateway import tasks
+from gateway.health.looking import looker
 
 pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture(autouse=True)
-def _no_heartbeat() -> None:
+def _nothing_known(settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cache.clear()
+    settings.HOME, settings.STORAGE_ROOT = tmp_path, tmp_path
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/docker.sock")
+    looker.forget()
+
+
+def look(path: str = "/health") -> tuple[int, dict[str, Any]]:
+    looker.forget()
+    answer = Client().get(path)
+    return answer.status_code, answer.json().get("data", answer.json())
+
+
+def status_of(name: str) -> str:
+    return str(look()[1]["components"][name]["status"])
 
 
 @pytest.mark.parametrize("path", ["/health", "/api/v1/health"])
 def test_health_tells_each_component(path: str) -> None:
-    answer = Client().get(path)
-    body = answer.json().get("data", answer.json())
-    assert (answer.status_code, body["status"]) == (200, "degraded")
-    assert body["components"] == {"database": "ok", "cache": "ok", "jobs": "failing"}
+    status, body = look(path)
+    assert (status, body["status"]) == (200, "degraded")
+    found = {name: component["status"] for name, component in body["components"].items()}
+    assert found == {
+        "database": "ok",
+        "cache": "ok",
+        "broker": "ok",
+        "workers": "failing",
+        "edge": "absent",
+        "store": "ok",
+        "docker": "absent",
+    }
+    assert body["components"]["database"]["latency_ms"] > 0
     tasks.beat_health()
-    answer = Client().get(path)
-    assert answer.json().get("data", answer.json())["status"] == "ok"
+    status, body = look(path)
+    assert (status, body["status"]) == (200, "ok")
 
 
-def test_without_its_cache_the_platform_is_not_ready(settings) -> None:
-    caches = {"default": {**settings.CACHES["default"], "LOCATION": "redis://127.0.0.1:1/0"}}
-    settings.CACHES = caches
-    answer = Client().get("/health")
-    assert answer.status_code == 503
-    assert answer.json()["components"]["cache"] == "failing"
+def test_without_its_cache_the_platform_is_not_ready(settings: Any) -> None:
+    settings.CACHES = {"default": {**settings.CACHES["default"], "LOCATION": "redis://127.0.0.1:1/0"}}
+    status, body = look()
+    assert (status, body["components"]["cache"]["status"]) == (503, "failing")
+    assert body["components"]["database"]["status"] == "ok"
+
+
+def test_without_its_broker_the_platform_is_not_ready(settings: Any) -> None:
+    settings.CELERY_BROKER_URL = "redis://:hidden-word@127.0.0.1:1/0"
+    status, body = look()
+    assert (status, body["components"]["broker"]) == (503, {"status": "failing"})
+
+
+def test_without_its_store_the_platform_is_not_ready(settings: Any, tmp_path: Path) -> None:
+    settings.STORAGE_ROOT = tmp_path / "gone"
+    assert (look()[0], status_of("store")) == (503, "failing")
+
+
+def test_an_engine_is_asked_and_never_makes_the_platform_unhealthy(tmp_path: Path) -> None:
+    tasks.beat_health()
+    with socket.socket(socket.AF_UNIX) as engine:
+        engine.bind(str(tmp_path / "docker.sock"))
+        engine.listen()
+        answers = [
+            b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nOK",
+            b"HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n",
+        ]
+
+        def serve() -> None:
+            for answer in answers:
+                wire, _ = engine.accept()
+                with wire:
+                    assert wire.recv(4096).startswith(b"GET /_ping ")
+                    wire.sendall(answer)
+
+        serving = threading.Thread(target=serve)
+        serving.start()
+        assert status_of("docker") == "ok"
+        status, body = look()
+        assert (status, body["status"], body["components"]["docker"]["status"]) == (
+            200,
+            "degraded",
+            "failing",
+        )
+        serving.join()
+
+
+def test_a_component_that_does_not_answer_fails_in_time_and_is_not_asked_again(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as engine:
+        engine.bind(str(tmp_path / "docker.sock"))
+        engine.listen()  # takes connections and says nothing
+        assert status_of("docker") == "failing"
+        assert status_of("docker") == "failing"
+        engine.settimeout(5)
+        engine.accept()[0].close()
+    looker.askers["docker"].answer.result(5)
+
+
+def test_asking_often_asks_the_components_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    statvfs = os.statvfs
+    monkeypatch.setattr(os, "statvfs", lambda path: asked.append(1) or statvfs(path))
+    for _ in range(20):
+        Client().get("/health")
+    assert len(asked) <= 2
 
 
 def test_expired_sessions_and_tokens_are_cleared() -> None:
