@@ -76,6 +76,7 @@ UNFOLD: dict[str, Any] = {
                     _link("Mail", "outbox", "tenants_mail"),
                     _link("Domains", "language", "tenants_domain"),
                     _link("API keys", "key", "tenants_apikey"),
+                    _link("Signing keys", "signature", "tenants_signingkey"),
                     _link("Limits", "speed", "tenants_quota"),
                 ],
             },

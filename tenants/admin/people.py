@@ -94,13 +94,14 @@ class UserMembershipInline(ReadOnlyInline):
 class UserAdmin(SigningInActions, VerbAdmin):
     can_add = can_change = True
     list_display = ("username", "email", "active", "is_staff", "last_login", "date_joined")
-    list_filter = ("is_active", "is_staff")
+    list_filter = ("is_active", "is_staff", "kind")
     search_fields = ("username", "email", "name")
     fields = (
         "username",
         "email",
         "name",
         "nexusgate_user_id",
+        "kind",
         "is_active",
         "is_staff",
         "last_login",
@@ -116,7 +117,7 @@ class UserAdmin(SigningInActions, VerbAdmin):
         return super().get_form(request, obj, change=change, **kwargs)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
-        return ("username", "is_active", "is_staff", "last_login", "date_joined") if obj else ()
+        return ("username", "kind", "is_active", "is_staff", "last_login", "date_joined") if obj else ()
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         if obj is None:

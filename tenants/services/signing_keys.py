@@ -113,6 +113,16 @@ def rotate(*, at_once: bool = False, actor: Principal | None = None) -> SigningK
     return key
 
 
+def state_of(key: SigningKey) -> str:
+    """`waits` for its turn, `signs`, only `verifies`, or `ended`."""
+    if not key.is_live:
+        return "ended"
+    if key.signs_from > timezone.now():
+        return "waits"
+    younger = SigningKey.objects.filter(signs_from__gt=key.signs_from, signs_from__lte=timezone.now())
+    return "verifies" if younger.exclude(verifies_until__lte=timezone.now()).exists() else "signs"
+
+
 def revoke(key: SigningKey, *, actor: Principal) -> None:
     """End a key now: tokens signed with it are refused within 2 s. Where it signs, another does from now on.
 

@@ -26,6 +26,8 @@ MAKERS: dict[str, Maker] = {
 }
 
 KEY = {"name": "new", "permissions": []}
+FORM = {"name": "new", "lifetime": "30", "scope": "all"}
+OVERLAP = {"overlap": "0"}
 
 ROWS = [
     page("GET", "/jwks", OPEN),
@@ -56,6 +58,16 @@ ROWS = [
         "POST", "/app/api-keys", MEMBER.but(staff=422), body={"name": "new", "lifetime": "30", "scope": "all"}
     ),
     page("GET", "/app/api-keys/new", MEMBER),
-    page("POST", "/app/api-keys/{key}/revoke", ADMIN, case="an administrator's"),
+    page("GET", "/app/api-keys/{key}", ADMIN.but(member=404)),
+    page("POST", "/app/api-keys/{key}", ADMIN.but(member=404), body={"name": "new"}),
+    page("GET", "/app/api-keys/{own_key}/rotate", MEMBER),
+    page("POST", "/app/api-keys/{own_key}/rotate", MEMBER.but(admin=422, staff=422), body=OVERLAP),
+    page("GET", "/app/service-accounts", ADMIN),
+    page("POST", "/app/service-accounts", ADMIN, body={"name": "new", "role": "viewer"}),
+    page("GET", "/app/service-accounts/new", ADMIN),
+    page("POST", "/app/service-accounts/{service_account}", ADMIN, body={"role": "viewer"}),
+    page("GET", "/app/service-accounts/{service_account}/keys", ADMIN),
+    page("POST", "/app/service-accounts/{service_account}/keys", ADMIN, body=FORM),
+    page("POST", "/app/api-keys/{key}/revoke", ADMIN.but(member=404), case="an administrator's"),
     page("POST", "/app/api-keys/{own_key}/revoke", MEMBER, case="a member's"),
 ]
