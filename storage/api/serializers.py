@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.core.validators import RegexValidator
 from rest_framework import serializers
 
-from gateway.api.fields import Text
+from gateway.api.fields import Body, Flag, Text, Whole
 from storage.models import AccessKey, Backend, Bucket, Object
+
+_NAME = RegexValidator(r"^[a-z0-9][a-z0-9-]{0,62}\Z", "Lower-case letters, digits and hyphens, at most 63.")
 
 
 class BackendSerializer(serializers.ModelSerializer[Backend]):
@@ -27,26 +30,26 @@ class BackendSerializer(serializers.ModelSerializer[Backend]):
         return backend.tenant_id is None
 
 
-class _ConnectionSerializer(serializers.Serializer[Any]):
+class _ConnectionSerializer(Body):
     endpoint = Text(max_length=300, required=False, help_text="https://host[:port]")
     region = Text(max_length=64, required=False)
     access_key = Text(max_length=200, required=False, write_only=True)
     secret_key = Text(
         max_length=500, required=False, write_only=True, trim_whitespace=False, allow_blank=True
     )
-    path_style = serializers.BooleanField(required=False)
+    path_style = Flag(required=False)
     checksum_mode = serializers.ChoiceField(Backend.ChecksumMode.choices, required=False)
-    is_default = serializers.BooleanField(required=False)
+    is_default = Flag(required=False)
 
 
 class CreateBackendSerializer(_ConnectionSerializer):
-    name = serializers.RegexField(r"^[a-z0-9][a-z0-9-]{0,62}\Z")
+    name = Text(max_length=63, validators=[_NAME])
     kind = Text(max_length=16, default="s3")
-    shared = serializers.BooleanField(default=False, help_text="Platform staff only")
+    shared = Flag(default=False, help_text="Platform staff only")
 
 
 class UpdateBackendSerializer(_ConnectionSerializer):
-    name = serializers.RegexField(r"^[a-z0-9][a-z0-9-]{0,62}\Z", required=False)
+    name = Text(max_length=63, validators=[_NAME], required=False)
 
 
 class BucketSerializer(serializers.ModelSerializer[Bucket]):
@@ -62,16 +65,16 @@ class BucketSerializer(serializers.ModelSerializer[Bucket]):
         fields = ["id", "name", "backend", "ready", "error", "created_at", "created_by"]
 
 
-class CreateBucketSerializer(serializers.Serializer[Any]):
+class CreateBucketSerializer(Body):
     name = Text(max_length=63, min_length=3)
     backend = Text(
         max_length=63, required=False, allow_null=True, default=None, help_text="Its name; null: the default"
     )
 
+    policy = Text(required=False, allow_null=True, help_text="There are none yet: null")
+
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        if (
-            self.initial_data.get("policy") is not None
-        ):  # a bucket must not seem to be where a policy wants it
+        if attrs.pop("policy", None) is not None:  # a bucket must not seem to be where a policy wants it
             raise serializers.ValidationError({"policy": ["Placement policies are not there yet."]})
         return attrs
 
@@ -86,7 +89,7 @@ class AccessKeySerializer(serializers.ModelSerializer[AccessKey]):
         fields = ["id", "name", "access_key_id", "user", "permissions", "created_at", "revoked_at"]
 
 
-class CreateAccessKeySerializer(serializers.Serializer[Any]):
+class CreateAccessKeySerializer(Body):
     name = Text(max_length=100)
 
 
@@ -114,9 +117,9 @@ class ObjectNameSerializer(serializers.Serializer[Any]):
     key = Text(max_length=1024, trim_whitespace=False)
 
 
-class LinkRequestSerializer(ObjectNameSerializer):
+class LinkRequestSerializer(ObjectNameSerializer, Body):
     method = serializers.ChoiceField(["GET", "PUT"], default="GET")
-    expires_in = serializers.IntegerField(min_value=1, max_value=43_200, default=900, help_text="Seconds")
+    expires_in = Whole(min_value=1, max_value=43_200, default=900, help_text="Seconds")
 
 
 class LinkSerializer(serializers.Serializer[Any]):

@@ -83,13 +83,13 @@ class LogoutView(ApiView):
     def post(self, request: Request) -> Response:
         caller = request.auth if isinstance(request.auth, Principal) else None
         signed_in = caller is not None and caller.credential.sign_in
-        if request.data or not signed_in:
+        if request.data != {} or not signed_in:
             text = self.body(s.RefreshSerializer)["refresh"]
             token_families.end(text, ip=resolver.client_ip(request._request))
         if caller is None or not signed_in:
             return Response(status=204)
         if caller.credential.kind == "session":
             login.end_session(request._request)
-        elif not request.data:
+        elif request.data == {}:
             sign_ins.end(sign_ins.of_actor(caller), SignIn.Reason.SIGNED_OUT, actor=caller)
         return Response(status=204)

@@ -75,8 +75,13 @@ class World:
         """The status that `actor`, who names `tenant` (empty: none), is answered; what the call did is undone."""
         return self.answer(row, actor, tenant=tenant).status_code
 
-    def answer(self, row: Row, actor: str, *, tenant: str = "home") -> Any:
-        """The same with all of the answer. Attempts that were counted are forgotten."""
+    def answer(
+        self, row: Row, actor: str, *, tenant: str = "home", data: tuple[bytes, str] | None = None
+    ) -> Any:
+        """The same with all of the answer. Attempts that were counted are forgotten.
+
+        `data` and its type are sent in place of the row's body.
+        """
         cache.clear()
         cookies, headers = self._credential(row, actor)
         self._client.cookies = SimpleCookie(cookies)
@@ -86,8 +91,11 @@ class World:
         with rolled_back(), no_scope():
             if isinstance(row.body, Form):
                 return self._client.post(path, row.body, headers=headers)
-            data = b"" if row.body is None else json.dumps(row.body).encode()
-            answer = self._client.generic(row.method, path, data, "application/json", headers=headers)
+            sent, kind = data or (
+                b"" if row.body is None else json.dumps(row.body).encode(),
+                "application/json",
+            )
+            answer = self._client.generic(row.method, path, sent, kind, headers=headers)
             if answer.streaming:
                 answer.streaming_content = [answer.getvalue()]
             return answer

@@ -6,7 +6,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from gateway.api.fields import Body, Text
+from gateway.api.fields import Body, Flag, Text, Whole
 from tenants import networks
 from tenants.models import ApiKey, Membership
 from tenants.services.api_keys import LONGEST_OVERLAP
@@ -68,9 +68,7 @@ class UpdateApiKeySerializer(Body):
 
 
 class RotateApiKeySerializer(Body):
-    overlap_seconds = serializers.IntegerField(
-        min_value=0, max_value=int(LONGEST_OVERLAP.total_seconds()), default=3600
-    )
+    overlap_seconds = Whole(min_value=0, max_value=int(LONGEST_OVERLAP.total_seconds()), default=3600)
 
 
 class IssuedApiKeySerializer(serializers.Serializer[Any]):
@@ -101,4 +99,4 @@ class CreateServiceAccountSerializer(Body):
 
 class UpdateServiceAccountSerializer(Body):
     role = Text(max_length=63, required=False)
-    is_active = serializers.BooleanField(required=False)
+    is_active = Flag(required=False)

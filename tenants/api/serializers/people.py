@@ -6,7 +6,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from gateway.api.fields import Body, Text
+from gateway.api.fields import Body, Flag, Text
 from tenants.models import Invitation, Membership, Role
 from tenants.permissions import role_permissions
 
@@ -103,7 +103,7 @@ class AddMemberSerializer(Body):
 
 class UpdateUserSerializer(Body):
     role = Text(max_length=63, required=False)
-    is_active = serializers.BooleanField(required=False)
+    is_active = Flag(required=False)
     email = serializers.EmailField(required=False, allow_blank=True)
     name = Text(max_length=150, required=False, allow_blank=True)
     nexusgate_user_id = Text(max_length=255, required=False, allow_null=True)
