@@ -20,7 +20,7 @@ INERT = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestor
 
 # What pages may ask a browser for: the clipboard for keys that are shown once, and passkeys.
 _PERMISSIONS = (
-    "accelerometer=(), autoplay=(), bluetooth=(), browsing-topics=(), camera=(), display-capture=(), "
+    "accelerometer=(), autoplay=(), browsing-topics=(), camera=(), display-capture=(), "
     "encrypted-media=(), fullscreen=(), geolocation=(), gyroscope=(), hid=(), idle-detection=(), magnetometer=(), "
     "microphone=(), midi=(), payment=(), picture-in-picture=(), screen-wake-lock=(), serial=(), usb=(), "
     "xr-spatial-tracking=(), clipboard-write=(self), publickey-credentials-get=(self), "

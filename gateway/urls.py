@@ -1,7 +1,8 @@
 from django.contrib import admin
 from django.urls import include, path
-from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerSplitView
+from drf_spectacular.views import SpectacularSwaggerSplitView
 
+from gateway.api.document import openapi
 from gateway.health import health
 from tenants.pages.jwks import jwks
 
@@ -9,11 +10,7 @@ admin.autodiscover()
 urlpatterns = [
     path("health", health),
     path("api/v1/", include("gateway.api.urls")),
-    path(
-        "openapi.json",
-        SpectacularJSONAPIView.as_view(authentication_classes=[], permission_classes=[]),
-        name="openapi",
-    ),
+    path("openapi.json", openapi, name="openapi"),
     path(
         "docs",
         SpectacularSwaggerSplitView.as_view(

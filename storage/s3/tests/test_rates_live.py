@@ -43,6 +43,7 @@ def test_a_tenants_rate_is_kept_over_all_its_keys(stack: Stack) -> None:
         second = stack.key_of(one.who)
     set_rate(one, 3)
     refused = until(lambda: refusal(one), 20, "the rate holds")
+    assert refused is not None
     answer = cast("dict[str, Any]", refused.response)
     assert answer["Error"]["Code"] == "SlowDown"
     assert answer["ResponseMetadata"]["HTTPStatusCode"] == 503
