@@ -14,15 +14,18 @@ from gateway.errors import DomainError
 from gateway.ui import PageRequest, is_part, page, show
 from tenants.forms.roles import RoleForm
 from tenants.models import Role
-from tenants.permissions import GROUPS, role_permissions
+from tenants.permissions import BUILTIN_ROLES, GROUPS, role_permissions
 from tenants.services import roles as verbs
+
+_ORDER = list(BUILTIN_ROLES)
 
 
 @page("user.read")
 def roles(request: PageRequest) -> HttpResponse:
     """The tenant's roles, and which permission each holds."""
     rows = Role.objects.visible_to(request.principal).select_related("extends")
-    found = list(rows.annotate(holders=Count("memberships")).order_by("-is_builtin", "name"))
+    found = list(rows.annotate(holders=Count("memberships")).order_by("name"))
+    found.sort(key=lambda role: _ORDER.index(role.slug) if role.is_builtin else len(_ORDER))
     held = {role.pk: role_permissions(role) for role in found}
     matrix = [
         (group, [(name, text, [name in held[role.pk] for role in found]) for name, text in named.items()])
