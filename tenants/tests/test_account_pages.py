@@ -125,7 +125,7 @@ def test_pages_lead_to_the_set_up_that_a_tenant_requires_and_back() -> None:
     assert page.get("/app/members").status_code == 200
 
     older = Client()
-    older.force_login(who.user)  # type: ignore[arg-type]  a session that showed no second factor
+    older.force_login(who.user)  # type: ignore[arg-type]
     assert older.get("/app/members")["Location"].startswith("/app/login/second-factor?next=")
 
 
