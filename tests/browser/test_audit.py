@@ -8,6 +8,7 @@ from pathlib import Path
 from playwright.sync_api import Page, expect
 
 from gateway.db.scope import tenant_scope
+from tenants.models import AuditEntry
 from tenants.services import audit
 from tenants.services.audit import sealing
 from tests.stack import Account, Stack
@@ -40,3 +41,18 @@ def test_an_administrator_filters_exports_and_verifies(stack: Stack, page: Page,
     expect(seals).to_contain_text("number 1")
     seals.get_by_role("button", name="Verify now").click()
     expect(seals.get_by_role("status")).to_contain_text("The log is sound")
+
+
+def test_staff_read_an_entry_and_verify_a_chain(stack: Stack, page: Page, staff: Account) -> None:
+    with stack.database():
+        with tenant_scope(staff.who.tenant.pk):
+            audit.record(staff.who, "storage.bucket.create", target="docs", after={"backend": "b1"})
+            entry = AuditEntry.objects.latest("pk")
+        sealing.seal_tenant(staff.who.tenant)
+    page.goto(f"/admin/tenants/auditentry/{entry.pk}/change/")
+    expect(page.get_by_text('"backend": "b1"')).to_be_visible()
+    page.goto("/admin/tenants/auditseal/")
+    page.locator("input[name=_selected_action]").first.check()
+    page.locator("select[name=action]").first.select_option("verify")
+    page.get_by_role("button", name="Run").first.click()
+    expect(page.get_by_text(f"{staff.who.tenant.slug}: sound")).to_be_visible()
