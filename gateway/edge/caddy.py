@@ -39,6 +39,10 @@ _QUERY_SECRETS = (
     "code",
     "state",
 )
+
+_SECRET_PATHS = ("/app/invitations/*", "/app/password-reset/*")
+"""Links whose last part opens something: a line of the log would hold it."""
+
 _HEADER_SECRETS = ("X-Api-Key", "X-Amz-Security-Token", "X-Introspect-Secret", "X-Gw-Token")
 
 _PROXY_LOGGER = "http.handlers.reverse_proxy"
@@ -117,6 +121,11 @@ def _servers(settings: EdgeSettings) -> Iterator[tuple[str, Json]]:
         common["trusted_proxies"] = {"source": "static", "ranges": list(settings.trusted_proxies)}
     if settings.access_log:
         common["logs"] = {"default_logger_name": "access"}
+        unlogged = {
+            "match": [{"path": list(_SECRET_PATHS)}],
+            "handle": [{"handler": "vars", "log_skip": True}],
+        }
+        common["routes"] = [unlogged, *common["routes"]]
     # Only the front connects to a socket of ours, and it says first for whom.
     of_front = [{"wrapper": "proxy_protocol"}] if settings.http_listen[0].startswith("unix/") else []
     yield "plain", {**common, "listen": list(settings.http_listen), "listener_wrappers": of_front}

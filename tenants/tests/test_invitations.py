@@ -11,6 +11,7 @@ from django.utils import timezone
 from rest_framework.test import APIClient
 
 from gateway.db.scope import platform_scope, tenant_scope
+from gateway.redaction import redactor
 from realtime.models import Event
 from tenants.models import AuditEntry, Invitation, Mail, Membership, Tenant, User
 from tenants.principal import Principal
@@ -79,6 +80,12 @@ def test_the_token_is_in_the_letter_alone(admin: Principal) -> None:
             assert token not in str(row)
         assert not any(token in str(event) for event in Event.objects.values())
         assert [bytes(mail.body_sealed) for mail in Mail.objects.all()] == [b""]
+
+
+def test_a_line_that_names_the_link_loses_the_token(admin: Principal) -> None:
+    token = invited(admin)
+    line = redactor()(f'Internal Server Error: /app/invitations/{token} "/app/password-reset/{token}?x"')
+    assert token not in line and "/app/password-reset/[redacted]" in line
 
 
 def test_somebody_who_has_an_account_joins_with_it(admin: Principal) -> None:

@@ -128,6 +128,9 @@ async def test_settings_of_a_site_behind_a_proxy(tmp_path_factory: pytest.TempPa
         ):
             head = await answer.json()
             request_id = answer.headers["X-Request-ID"]
+            for page in ("invitations", "password-reset"):
+                async with session.get(f"/app/{page}/secret-6") as link:
+                    assert link.status == 200
         assert (head["client_ip"], head["scheme"], head["port"]) == ("9.9.9.9", "https", behind.http_port)
         assert {name for name, _ in head["headers"] if "meta" in name} == set(names)
         await asyncio.sleep(0.2)
