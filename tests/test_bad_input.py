@@ -47,7 +47,7 @@ class Operation:
     @property
     def row(self) -> Row:
         """A good call of it."""
-        rows = [
+        rows: list[Row] = [
             row for row in ROWS if row.method == self.method and isinstance(row.body, dict) and self._is(row)
         ]
         assert rows, f"{self}: the permission table has no row with a body"

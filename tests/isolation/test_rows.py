@@ -46,11 +46,11 @@ def _undone(sides: tuple[Side, Side]) -> Iterator[None]:
         yield
 
 
-def run(statement: str, *values: object) -> int:
+def run(statement: str, *values: Any) -> int:
     """The number of rows touched."""
     with connection.cursor() as cursor:
         cursor.execute(statement, values)
-        return cursor.rowcount
+        return int(cursor.rowcount)
 
 
 def refused(statement: str, *values: object, because: str | None = None) -> None:
@@ -70,8 +70,8 @@ def copied(model: Any, row: Any, tenant_id: int | None) -> tuple[str, list[objec
     return f"INSERT INTO {table} ({names}) SELECT {values} FROM {table} WHERE {own}", [tenant_id, row.pk]
 
 
-def quoted(name: str) -> str:
-    return connection.ops.quote_name(name)
+def quoted(name: Any) -> str:
+    return str(connection.ops.quote_name(name))
 
 
 @each_model

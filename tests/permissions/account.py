@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from django.utils import timezone
 
@@ -21,19 +22,19 @@ PERSON = SIGNED_IN.but(narrow=403)
 THEIR_OWN = PERSON.but(viewer=404, member=404, staff=404)
 
 
-def _sign_in(world: World) -> object:
+def _sign_in(world: World) -> Any:
     sign_in(world.admin)
     with platform_scope("tests"):
         return SignIn.objects.filter(user=world.admin.user).latest("pk").public_id
 
 
-def _factor(world: World) -> object:
+def _factor(world: World) -> Any:
     here = factories.sign_in(world.admin, confirmed_at=timezone.now())
     actor = replace(world.admin, credential=Credential("jwt", sign_in=str(here.public_id)))
     return factors.begin_totp("app", actor=actor).factor.public_id
 
 
-def _confirmed_factor(world: World) -> object:
+def _confirmed_factor(world: World) -> Any:
     made = _factor(world)
     with platform_scope("tests"):
         SecondFactor.objects.filter(public_id=made).update(confirmed_at=timezone.now())

@@ -30,7 +30,7 @@ def document() -> str:
     for title, subject in SUBJECTS.items():
         text += f"\n## {title}\n\n| method | path | needs | {' | '.join(ACTORS)} |\n"
         text += "|---" * (3 + len(ACTORS)) + "|\n"
-        text += "".join(map(_line, subject.ROWS))
+        text += "".join(map(_line, [*subject.ROWS, *getattr(subject, "STREAMS", ())]))
     return text
 
 

@@ -1,4 +1,4 @@
-"""The event log. Its live streams are another process's: `test_streams.py`."""
+"""The event log, and its live streams, which are another process's (`test_streams.py`)."""
 
 from __future__ import annotations
 
@@ -21,4 +21,9 @@ ROWS = [
     api("POST", "realtime/tickets", VIEWER),
     page("GET", "/app/events", VIEWER),
     page("GET", "/app/events/{event}", VIEWER),
+]
+
+STREAMS = [
+    api("GET", "realtime/events", VIEWER, needs="event.read"),
+    api("GET", "realtime/ws", VIEWER, 101, needs="event.read"),
 ]

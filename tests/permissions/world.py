@@ -73,7 +73,7 @@ class World:
 
     def call(self, row: Row, actor: str, *, tenant: str = "home") -> int:
         """The status that `actor`, who names `tenant` (empty: none), is answered; what the call did is undone."""
-        return self.answer(row, actor, tenant=tenant).status_code
+        return int(self.answer(row, actor, tenant=tenant).status_code)
 
     def answer(
         self, row: Row, actor: str, *, tenant: str = "home", data: tuple[bytes, str] | None = None
@@ -95,7 +95,7 @@ class World:
                 b"" if row.body is None else json.dumps(row.body).encode(),
                 "application/json",
             )
-            answer = self._client.generic(row.method, path, sent, kind, headers=headers)
+            answer: Any = self._client.generic(row.method, path, sent, kind, headers=headers)
             if answer.streaming:
                 answer.streaming_content = [answer.getvalue()]
             return answer
