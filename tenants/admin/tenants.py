@@ -17,7 +17,7 @@ from unfold.decorators import action, display
 from gateway.admin_verbs import ReadOnlyInline, VerbAdmin, actor
 from gateway.db.scope import platform_scope
 from gateway.errors import DomainError
-from gateway.templatetags.ui import share, size
+from gateway.templatetags.ui import share, size, tightness
 from tenants.api.serializers.tenants import TenantSerializer
 from tenants.forms.admin_tenants import TenantForm
 from tenants.models import Domain, Membership, Quota, Tenant
@@ -93,7 +93,8 @@ class TenantAdmin(VerbAdmin):
     def used(self, row: Tenant) -> str:
         """A bar for each limit, and the bare number where there is none."""
         found, most = usage.of_tenant(row.pk), counts.limits(row.pk)
-        return format_html_join("", "<p>{}: {}</p>", ((name, _bar(name, found, most)) for name in found))
+        rows = ((_label(name), _bar(name, found, most)) for name in found)
+        return format_html("<dl class='usage'>{}</dl>", format_html_join("", "<dt>{}</dt><dd>{}</dd>", rows))
 
     def create(self, row: Tenant, values: dict[str, Any], request: HttpRequest) -> Tenant:
         return tenants.create_tenant(
@@ -170,6 +171,11 @@ class TenantAdmin(VerbAdmin):
         return render(request, "admin/purge_tenant.html", context, status=422 if "error" in context else 200)
 
 
+def _label(name: str) -> str:
+    field = TenantForm.base_fields.get(name)
+    return str(field.label) if field is not None else name.capitalize()
+
+
 def _bar(name: str, found: dict[str, int], most: Quota) -> str:
     used, limit = found[name], getattr(most, name, None)
     shown: Callable[[int], object] = size if name == "storage_bytes" else str
@@ -177,8 +183,8 @@ def _bar(name: str, found: dict[str, int], most: Quota) -> str:
         return str(shown(used))
     percent = share(used, limit)
     return format_html(
-        '<progress max="100" value="{}" aria-label="{}">{} %</progress> {} of {}',
-        percent, name, percent, shown(used), shown(limit),
+        '<progress class="{}" max="100" value="{}" aria-label="{}">{} %</progress> {} of {}',
+        tightness(percent), percent, _label(name), percent, shown(used), shown(limit),
     )  # fmt: skip
 
 
