@@ -1,4 +1,4 @@
-"""The admin of the packages that we stand on, in the same look: schedules."""
+"""The admin of the packages that we stand on, in the same look: schedules. And of the platform's own components."""
 
 from __future__ import annotations
 
@@ -16,6 +16,9 @@ from django_celery_beat.models import (
 )
 from unfold.admin import ModelAdmin
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
+
+from gateway.admin_verbs import ReadOnlyAdmin
+from gateway.models import ComponentState
 
 for _model in (
     Group,  # rights come from roles in tenants
@@ -77,3 +80,10 @@ class SolarScheduleAdmin(_ScheduleAdmin):
     list_display = ("event", "latitude", "longitude")
     list_filter = ("event",)
     search_fields = ("event",)
+
+
+@admin.register(ComponentState)
+class ComponentStateAdmin(ReadOnlyAdmin):
+    list_display = ("name", "status", "since")
+    list_filter = ("status",)
+    search_fields = ("name",)

@@ -13,10 +13,12 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gateway.settings")
 pages = get_asgi_application()  # sets Django up, which what follows needs
 
 from gateway.checks import refuse_weak_settings  # noqa: E402
+from gateway.metrics import files  # noqa: E402
 from realtime import routing  # noqa: E402
 from realtime.lifespan import lifespan  # noqa: E402
 
 refuse_weak_settings()
+files.keep()
 application = ProtocolTypeRouter(
     {
         "http": URLRouter([*routing.http, re_path(r"", pages)]),  # type: ignore[arg-type]

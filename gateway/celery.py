@@ -14,6 +14,7 @@ app = Celery("gatehouse")
 app.set_default()  # or threads other than the importing one send to a broker that nobody configured
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+app.autodiscover_tasks(["gateway.metrics"])
 
 
 @signals.celeryd_init.connect  # type: ignore[untyped-decorator]
@@ -22,6 +23,15 @@ def refuse_weak_settings(**_: Any) -> None:
     from gateway import checks
 
     checks.refuse_weak_settings()
+
+
+@signals.beat_init.connect  # type: ignore[untyped-decorator]
+def watch_components(**_: Any) -> None:
+    from gateway.health import watch
+    from gateway.metrics import files
+
+    files.keep()
+    watch.start()
 
 
 @signals.setup_logging.connect  # type: ignore[untyped-decorator]

@@ -55,6 +55,10 @@ def strong_secrets(app_configs: Any, **kwargs: Any) -> list[checks.CheckMessage]
     if not settings.ENCRYPTION_KEYS and _weak(settings.TENANT_SECRET_PASSPHRASE):
         hint = "id:base64 of 32 random bytes; TENANT_SECRET_PASSPHRASE alone must have 32 characters."
         found.append(checks.Error("GATEHOUSE_ENCRYPTION_KEYS is not set.", hint=hint, id="gateway.E004"))
+    if settings.METRICS_TOKEN and _weak(settings.METRICS_TOKEN):
+        found.append(
+            checks.Error("METRICS_TOKEN is weak.", hint="At least 32 random characters.", id="gateway.E012")
+        )
     if settings.INTROSPECT_SECRET and _weak(settings.INTROSPECT_SECRET):
         found.append(
             checks.Error(

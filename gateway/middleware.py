@@ -118,7 +118,7 @@ def page_rates(get_response: Handler) -> Handler:
     """
 
     def middleware(request: HttpRequest) -> HttpResponse:
-        if request.path.startswith(("/api/", "/static/", "/health")):
+        if request.path.startswith(("/api/", "/static/", "/health", "/metrics")):
             return get_response(request)
         principal = getattr(request, "principal", None)
         try:

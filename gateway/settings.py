@@ -82,6 +82,7 @@ if sys.argv[1:2] == ["runserver"]:  # under daphne, which serves the streams too
     INSTALLED_APPS.insert(0, "daphne")
 
 MIDDLEWARE = [
+    "gateway.metrics.requests.measured",
     "gateway.middleware.request_context",
     "gateway.middleware.optional_slash",
     "django.middleware.security.SecurityMiddleware",

@@ -4,11 +4,13 @@ from drf_spectacular.views import SpectacularSwaggerSplitView
 
 from gateway.api.document import openapi
 from gateway.health import health
+from gateway.metrics.views import metrics
 from tenants.pages.jwks import jwks
 
 admin.autodiscover()
 urlpatterns = [
     path("health", health),
+    path("metrics", metrics),
     path("api/v1/", include("gateway.api.urls")),
     path("openapi.json", openapi, name="openapi"),
     path(

@@ -45,6 +45,7 @@ class Rendered:
         """`row` is of `realtime.log`: its data is JSON text, which passes through unparsed."""
         self.id: int = row["id"]
         self.type: str = row["type"]
+        self.time: datetime = row["time"]
         data = orjson.Fragment(row["data"])
         event = _envelope(
             row["id"], row["type"], row["tenant"], row["source"], row["subject"], row["time"], data

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncIterator
 
+from gateway.metrics.series import DELIVERY_SECONDS
 from realtime.cloudevents import Rendered
 from realtime.database import DatabaseUnavailable
 from realtime.filters import Filter
@@ -46,6 +48,7 @@ class Feed:
                 continue
             for event in page.events:
                 self._offer(event)
+                DELIVERY_SECONDS.observe(max(0.0, time.time() - event.time.timestamp()))
             if page.more:
                 self._news.set()
 

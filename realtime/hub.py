@@ -120,6 +120,10 @@ class Hub:
             if not self._by_tenant[tenant_id]:
                 del self._by_tenant[tenant_id]
 
+    def connections(self) -> dict[tuple[str, ...], float]:
+        """How many are open; for a `Reading`."""
+        return {(): float(self._places)}
+
     def room(self, tenant_id: int) -> int:
         """How many more connections the tenant may open here."""
         return max(0, self.limits.per_tenant - self._by_tenant[tenant_id])

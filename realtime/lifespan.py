@@ -13,7 +13,8 @@ from typing import Any, TypeVar
 from channels.db import database_sync_to_async
 from django.conf import settings
 
-from gateway.decision.database import Database, DatabaseAddress
+from gateway.decision.database import POOL_LABELS, POOL_TEXT, Database, DatabaseAddress
+from gateway.metrics import Reading
 from realtime import admission
 from realtime.hub import Hub, Limits
 from realtime.reader import Bounds
@@ -39,7 +40,10 @@ def hub() -> Hub:
             settings.REALTIME_HEARTBEAT_SECONDS,
         )
         limits = Limits(settings.REALTIME_CONNECTIONS, settings.REALTIME_TENANT_CONNECTIONS, bounds)
-        _hub = Hub(Database(address, wide=2, app=4), settings.REDIS_URL, limits, _renew)
+        database = Database(address, wide=2, app=4)
+        _hub = Hub(database, settings.REDIS_URL, limits, _renew)
+        Reading("gatehouse_stream_connections", "Open event streams and WebSockets.", (), _hub.connections)
+        Reading("gatehouse_database_connections", POOL_TEXT, POOL_LABELS, database.usage)
         _hub.start()
     return _hub
 

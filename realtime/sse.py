@@ -9,11 +9,13 @@ import orjson
 
 from gateway.api.exceptions import details
 from gateway.errors import DomainError
+from gateway.metrics.series import REQUESTS
 from realtime import lifespan, wire
 from realtime.feed import Feed
 from realtime.reader import SHUTDOWN, Ended, Ending, Reader
 from realtime.wire import Receive, Scope, Send
 
+PATH = "/api/v1/realtime/events"
 RETRY_MILLISECONDS = 2000
 HEARTBEAT = b": \n\n"
 
@@ -45,6 +47,7 @@ def _check_method(scope: Scope) -> None:
 
 async def _refuse(send: Send, error: DomainError) -> None:
     status, headers, body = wire.problem(error)
+    REQUESTS.labels(PATH, "GET", status).inc()
     if status == 405:
         headers.append((b"allow", b"GET"))
     await send({"type": "http.response.start", "status": status, "headers": headers})
@@ -53,6 +56,7 @@ async def _refuse(send: Send, error: DomainError) -> None:
 
 async def _open(send: Send, reader: Reader, room: int) -> None:
     """The first lines tell where the reader begins, so that one that is cut off before its first event misses none."""
+    REQUESTS.labels(PATH, "GET", 200).inc()
     headers = [
         (b"content-type", b"text/event-stream"),
         (b"cache-control", b"no-store"),

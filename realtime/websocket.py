@@ -9,11 +9,13 @@ from functools import partial
 import orjson
 
 from gateway.errors import DomainError, NotFound
+from gateway.metrics.series import REQUESTS
 from realtime import lifespan, wire
 from realtime.feed import Feed
 from realtime.reader import Ended, Ending, Reader
 from realtime.wire import Receive, Scope, Send
 
+PATH = "/api/v1/realtime/ws"
 LONGEST_MESSAGE = 1024
 PING_SECONDS = 0.1
 MOST_REASON = 123  # bytes of text in a close frame
@@ -36,6 +38,7 @@ async def event_socket(scope: Scope, receive: Receive, send: Send) -> None:
         except Exception as raised:
             await _refuse(scope, send, wire.failure(raised))
             return
+        REQUESTS.labels(PATH, "GET", 101).inc()
         await send({"type": "websocket.accept", "headers": wire.stream_headers(hub.room(feed.tenant_id))})
         await wire.first_of(_pump(send, feed, reader), _listen(receive, send, reader), reader.until_dropped())
 
@@ -49,6 +52,7 @@ async def nothing_here(scope: Scope, receive: Receive, send: Send) -> None:
 
 async def _refuse(scope: Scope, send: Send, error: DomainError) -> None:
     """With a status and a body where the server can say them before it accepts; else it answers 403."""
+    REQUESTS.labels(PATH, "GET", error.status).inc()
     if "websocket.http.response" not in scope.get("extensions", {}):
         await send({"type": "websocket.close"})
         return

@@ -9,12 +9,21 @@ from typing import Any, Final
 
 from gateway.decision.context import DecisionContext
 from gateway.decision.registry import Decider, Receive, Send, registry
-from gateway.decision.types import Answer, BackendAnswer, Decision, Failure, Handle, RequestHead
+from gateway.decision.types import (
+    Answer,
+    BackendAnswer,
+    Decision,
+    Failure,
+    Forward,
+    Handle,
+    RequestHead,
+    SendFile,
+)
 from gateway.decision.wire import encode
 from storage import snapshot
 from storage.errors import StorageRefusal
 from storage.rates import RATES
-from storage.s3 import answers, remote
+from storage.s3 import answers, counts, remote
 from storage.s3.backend import error_of
 from storage.s3.errors import S3Error
 from storage.s3.front import Front
@@ -56,6 +65,8 @@ FORWARDED: Final = {
     Operation.UPLOAD_PART: remote.forward_part,
 }
 
+_TAKING: Final = frozenset({Operation.PUT_OBJECT.name, Operation.UPLOAD_PART.name})
+
 
 class S3Decider(Decider):
     name = "s3"
@@ -70,16 +81,20 @@ class S3Decider(Decider):
         return has_prefix(head.raw_path) and ctx.is_public_host(head.host)
 
     async def decide(self, head: RequestHead, ctx: DecisionContext) -> Decision:
+        operation = "none"
         try:
-            decision = await self._decide(head, self._front(ctx))
+            front = self._front(ctx)
+            asked = await claimed(head, front)
+            operation = asked.operation.name
+            decision = await self._decide(asked, front)
         except S3Error as error:
             decision = answers.refuse(error, head)
         except StorageRefusal as refusal:
             decision = answers.refuse(answers.translate(refusal), head)
+        _count(operation, decision)
         return answers.stamp(decision, head)
 
-    async def _decide(self, head: RequestHead, front: Front) -> Decision:
-        asked = await claimed(head, front)
+    async def _decide(self, asked: Claimed, front: Front) -> Decision:
         decided = DECIDED.get(asked.operation)
         if decided is not None:
             return await decided(_admitted(asked, front), front)
@@ -92,13 +107,18 @@ class S3Decider(Decider):
 
     async def handle(self, head: RequestHead, receive: Receive, send: Send, ctx: DecisionContext) -> None:
         front = self._front(ctx)
+        operation = "none"
         try:
             asked = await claimed(head, front)
+            operation = asked.operation.name
             answer = await HANDLED[asked.operation](_admitted(asked, front), front, receive)
         except S3Error as error:
             answer = answers.refuse(error, head)
         except StorageRefusal as refusal:
             answer = answers.refuse(answers.translate(refusal), head)
+        counts.OPERATIONS.add((operation, str(answer.status)))
+        if operation in _TAKING and answer.status == 200:
+            counts.BYTES.add(("in",), head.content_length or 0)
         answers.stamp(answer, head)
         headers = encode(answer.headers)
         if answer.status not in (204, 304):
@@ -115,6 +135,10 @@ class S3Decider(Decider):
             answer = answers.refuse(error, head)
         except StorageRefusal as refusal:
             answer = answers.refuse(answers.translate(refusal), head)
+        operation = "PUT_OBJECT" if token["is"] == "put" else "UPLOAD_PART"
+        counts.OPERATIONS.add((operation, str(answer.status)))
+        if answer.status == 200:
+            counts.BYTES.add(("in",), head.content_length or 0)
         answers.stamp(answer, head)
         return answer
 
@@ -137,6 +161,16 @@ class S3Decider(Decider):
         if self._opened is None or self._opened.ctx is not ctx:
             self._opened = Front(ctx)
         return self._opened
+
+
+def _count(operation: str, decision: Decision) -> None:
+    """What is handled or committed is counted by its outcome, later."""
+    if isinstance(decision, Answer):
+        counts.OPERATIONS.add((operation, str(decision.status)))
+    elif isinstance(decision, SendFile):
+        counts.OPERATIONS.add((operation, "206" if decision.range else "200"))
+    elif isinstance(decision, Forward) and decision.commit is None:
+        counts.OPERATIONS.add((operation, "forwarded"))
 
 
 def _admitted(asked: Claimed, front: Front) -> Request:

@@ -57,7 +57,9 @@ def problem(raised: Exception, context: dict[str, Any]) -> Response:
     set_rollback()
     if isinstance(error, Forbidden) and error.code == "permission_missing":
         asked = context["request"]
-        caller = getattr(asked, "_auth", None)  # request.auth would authenticate again, if that is what failed
+        caller = getattr(
+            asked, "_auth", None
+        )  # request.auth would authenticate again, if that is what failed
         if isinstance(caller, Principal):
             audit.record_refusal(caller, target=f"{asked.method} {asked.path}", reason=error.detail)
     headers = {}

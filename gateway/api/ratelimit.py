@@ -17,6 +17,7 @@ from django_ratelimit.core import get_usage
 from redis.exceptions import RedisError
 
 from gateway.errors import RateLimited
+from gateway.metrics.series import RATE_LIMITED
 from tenants import resolver
 from tenants.principal import Principal
 from tenants.services import rates
@@ -38,6 +39,7 @@ def count(group: Group, request: HttpRequest, who: str, per_minute: int) -> None
         log.warning("rates are not counted: %s", e)
         return
     if usage and usage["should_limit"]:
+        RATE_LIMITED.labels(group).inc()
         raise RateLimited(
             f"More than {per_minute} requests a minute.", retry_after=max(1, usage["time_left"])
         )

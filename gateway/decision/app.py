@@ -15,10 +15,12 @@ from gateway.decision.asgi import DecisionApp
 from gateway.decision.context import open_context
 from gateway.decision.registry import registry
 from gateway.decision.tokens import TokenSigner
+from gateway.metrics import files
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gateway.settings")
 django.setup()
 refuse_weak_settings()
 autodiscover_modules("decider")
+files.keep()
 
 app = DecisionApp(registry, lambda: open_context(registry, settings), TokenSigner(settings.SECRET_KEY))

@@ -21,6 +21,7 @@ from gateway.decision.database import DatabaseBusy
 from gateway.decision.registry import Decider, Receive, Registry, Send
 from gateway.decision.tokens import TokenSigner
 from gateway.decision.types import Answer, Decision, Failure, RawHeaders, RequestHead
+from gateway.metrics.series import DECISIONS
 
 logger = logging.getLogger(__name__)
 
@@ -92,9 +93,14 @@ class DecisionApp:
         logs.request_id.set(head.request_id)
         decider = self._registry.claimant(head, ctx)
         if decider is None:
+            DECISIONS.add(("none", "answer", ""))
             return wire.render_answer(answers.problem(404 if ctx.is_public_host(head.host) else 421, head))
         try:
             decision: Decision = await decider.decide(head, ctx)
+            if isinstance(decision, Answer):
+                DECISIONS.add((decider.name, "answer", str(decision.status)))
+            else:
+                DECISIONS.add((decider.name, type(decision).__name__.lower(), ""))
             return wire.render(decision, decider.name, self._signer)
         except _DATABASE_AWAY as error:
             logger.warning("%s cannot decide: %s", decider.name, error)
@@ -126,6 +132,7 @@ class DecisionApp:
     async def _say_failed(
         self, decider: Decider, head: RequestHead, failure: Failure, ctx: DecisionContext
     ) -> "Rendered":
+        DECISIONS.add((decider.name, "failed", str(failure.status)))
         try:
             return wire.render_answer(await decider.failed(head, failure, ctx))
         except Exception:

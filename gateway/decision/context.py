@@ -9,10 +9,11 @@ from typing import Any
 import aiohttp
 import redis.asyncio
 
-from gateway.decision.database import Database, DatabaseAddress
+from gateway.decision.database import POOL_LABELS, POOL_TEXT, Database, DatabaseAddress
 from gateway.decision.limits import Limits
 from gateway.decision.registry import Registry
 from gateway.decision.snapshot import Snapshot, SnapshotPart
+from gateway.metrics import REGISTRY, Reading
 
 PUBLIC_HOSTS = "platform.public-hosts"
 """The name of the snapshot part (a set of host names) that adds to the hosts the settings name."""
@@ -71,6 +72,7 @@ async def open_context(registry: Registry, settings: Any) -> AsyncIterator[Decis
     cache = redis.asyncio.Redis.from_url(
         settings.REDIS_URL, socket_timeout=2, socket_connect_timeout=2, max_connections=64
     )
+    pools = Reading("gatehouse_database_connections", POOL_TEXT, POOL_LABELS, db.usage)
     http = aiohttp.ClientSession(connector=connector, timeout=timeout, auto_decompress=False)
     try:
         await snapshot.start()
@@ -84,6 +86,7 @@ async def open_context(registry: Registry, settings: Any) -> AsyncIterator[Decis
             hosts_part=next((part for part in registry.parts if part.name == PUBLIC_HOSTS), None),
         )
     finally:
+        REGISTRY.unregister(pools)
         await snapshot.close()
         await http.close()
         await cache.aclose()

@@ -27,6 +27,10 @@ else:
 LOST = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 
 
+POOL_TEXT = "Connections of the pools to the database, and callers that wait for one."
+POOL_LABELS = ("pool", "state")
+
+
 class DatabaseBusy(Exception):
     """No connection became free, or none could be made, in time. Answered as 503."""
 
@@ -122,6 +126,11 @@ class Pool:
                 return
         self._idle.append(held)
 
+    def usage(self) -> dict[str, int]:
+        """How many connections are in use and idle, and how many callers wait for one."""
+        idle = len(self._idle)
+        return {"used": self._count - idle, "idle": idle, "waiting": len(self._waiting)}
+
     async def close(self) -> None:
         """Close what is idle; what is in use closes when it is given back."""
         self._closed = True
@@ -193,6 +202,14 @@ class Database:
     def tenant(self, tenant_id: int) -> AbstractAsyncContextManager[Connection]:
         """A connection that sees and writes the rows of one tenant only."""
         return self._use_tenant(tenant_id)
+
+    def usage(self) -> dict[tuple[str, ...], float]:
+        """Connections in use and idle, and callers that wait for one, by pool; for a `Reading` with POOL_LABELS."""
+        return {
+            (name, state): float(count)
+            for name, pool in (("wide", self._wide), ("app", self._app))
+            for state, count in pool.usage().items()
+        }
 
     async def close(self) -> None:
         """Close both pools."""

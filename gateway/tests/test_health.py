@@ -13,7 +13,11 @@ from django.core.cache import cache
 from django.test import Client
 
 from gateway import tasks
+from gateway.db.scope import platform_scope
 from gateway.health.looking import looker
+from gateway.health.watch import Watch
+from realtime.models import Event
+from tests import factories
 
 pytestmark = pytest.mark.django_db
 
@@ -117,7 +121,12 @@ def test_a_component_that_does_not_answer_fails_in_time_and_is_not_asked_again(t
 def test_asking_often_asks_the_components_once(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[int] = []
     statvfs = os.statvfs
-    monkeypatch.setattr(os, "statvfs", lambda path: asked.append(1) or statvfs(path))
+
+    def counted(path: Any) -> os.statvfs_result:
+        asked.append(1)
+        return statvfs(path)
+
+    monkeypatch.setattr(os, "statvfs", counted)
     for _ in range(20):
         Client().get("/health")
     assert len(asked) <= 2
@@ -135,3 +144,46 @@ def test_an_answer_carries_the_headers_that_protect_a_browser() -> None:
         Client().get("/health", headers={"X-Request-ID": "abcdef-123456"})["X-Request-ID"] == "abcdef-123456"
     )
     assert Client().get("/health", headers={"X-Request-ID": "a\nb"})["X-Request-ID"] != "a\nb"
+
+
+def told() -> list[tuple[str, str, str]]:
+    """The changes in the platform's event log: component, from, to."""
+    with platform_scope("a test looks at the platform's log"):
+        rows = Event.objects.filter(type="system.component.changed", tenant__slug="platform").order_by("pk")
+        return [(row.data["component"], row.data["from"], row.data["to"]) for row in rows]
+
+
+def looked(watch: Watch, times: int = 2) -> None:
+    for _ in range(times):
+        looker.forget()
+        watch.round()
+
+
+def test_a_component_that_changes_is_told_once_also_over_restarts(settings: Any, tmp_path: Path) -> None:
+    factories.staff()  # in the tenant `platform`
+    tasks.beat_health()
+    looked(Watch(starting=0))
+    assert told() == []
+    watch = Watch(starting=0)
+    settings.STORAGE_ROOT = tmp_path / "gone"
+    looked(watch, 1)
+    assert told() == []  # once may be an accident
+    looked(watch, 3)
+    assert told() == [("store", "ok", "failing")]
+    looked(Watch(starting=0), 3)
+    assert told() == [("store", "ok", "failing")]
+    settings.STORAGE_ROOT = tmp_path  # mended while nobody looked
+    looked(Watch(starting=60))
+    assert told() == [("store", "ok", "failing"), ("store", "failing", "ok")]
+
+
+def test_what_is_not_there_yet_at_a_start_has_not_failed() -> None:
+    factories.staff()
+    tasks.beat_health()
+    looked(Watch(starting=0))
+    cache.clear()  # no heartbeat, as after a night
+    watch = Watch(starting=60)
+    looked(watch, 3)
+    tasks.beat_health()
+    looked(watch, 3)
+    assert told() == []

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Hashable
 from typing import Final, Generic, TypeVar
 
 from gateway.decision.context import DecisionContext
+from gateway.metrics.series import RATE_LIMITED
 from storage import snapshot
 from storage.index import BucketInfo, ObjectIndex
 from storage.rates import RATES
@@ -97,6 +98,7 @@ class Front:
         else:
             wait = limits.take("s3", access.tenant_id, own)
         if wait:
+            RATE_LIMITED.labels("s3").inc()
             raise S3Error("SlowDown", headers={"Retry-After": str(wait)})
 
     async def check_room(self, bucket: BucketInfo, size: int, key: str | None = None) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.db.models import Q, Sum
 
-from storage.models import AccessKey, Backend, Bucket, Placement, Usage, WriteIntent
+from storage.models import AccessKey, Backend, BlobGarbage, Bucket, Placement, Usage, WriteIntent
 
 
 def of_platform() -> dict[str, int]:
@@ -23,4 +23,13 @@ def of_platform() -> dict[str, int]:
         "failing_backends": Backend.objects.exclude(check_error="").count(),
         "unsettled": Placement.objects.drifted().filter(~Q(error="")).count(),
         "intents": WriteIntent.objects.count(),
+    }
+
+
+def waiting() -> dict[str, int]:
+    """What the sweeps have yet to settle. Call within platform_scope."""
+    return {
+        "write_intents": WriteIntent.objects.count(),
+        "placements": Placement.objects.drifted().count(),
+        "blob_garbage": BlobGarbage.objects.count(),
     }

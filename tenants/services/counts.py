@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tenants.models import ApiKey, Membership, Quota, Tenant, User
+from tenants.models import ApiKey, Mail, Membership, Quota, Tenant, UnsealedEntry, User
 
 
 def of_tenant(tenant_id: int) -> dict[str, int]:
@@ -25,4 +25,12 @@ def of_platform() -> dict[str, int]:
         "suspended": Tenant.objects.filter(status=Tenant.Status.SUSPENDED).count(),
         "users": User.objects.filter(is_active=True).count(),
         "api_keys": ApiKey.objects.filter(revoked_at=None).count(),
+    }
+
+
+def waiting() -> dict[str, int]:
+    """What background jobs have yet to do. Call within platform_scope."""
+    return {
+        "mail": Mail.objects.filter(sent_at=None).exclude(next_attempt_at=None).count(),
+        "audit_seals": UnsealedEntry.objects.count(),
     }

@@ -9,6 +9,7 @@ from django.http import HttpRequest
 
 from gateway.db.scope import platform_scope
 from gateway.errors import Unauthenticated
+from gateway.metrics.series import SIGN_IN_FAILURES
 from tenants import resolver
 from tenants.models import SignIn, Tenant, User
 from tenants.principal import Credential, Principal
@@ -49,6 +50,7 @@ def check_password(username: str, password: str, *, request: HttpRequest) -> Use
 
 def _failed(username: str, ip: str | None, step: str) -> None:
     """Note it in the log of the account's tenant. A name that is no account's may be a password: it is not kept."""
+    SIGN_IN_FAILURES.labels(step).inc()
     with platform_scope("who signs in is not known yet"):
         user = User.objects.filter(username=username).first()
         try:

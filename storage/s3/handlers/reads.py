@@ -2,7 +2,7 @@
 
 from gateway.decision.types import Answer, Decision, SendFile
 from storage.index import ObjectRow
-from storage.s3 import conditional, headers, ranges, remote
+from storage.s3 import conditional, counts, headers, ranges, remote
 from storage.s3.errors import S3Error
 from storage.s3.front import Front
 from storage.s3.ranges import ByteRange
@@ -25,6 +25,8 @@ async def read(request: Request, front: Front) -> Decision:
     if row is None:
         raise S3Error("NoSuchKey", extra={"Key": request.key})
     described, found = _describe(request, row)
+    if request.head.method == "GET":
+        counts.BYTES.add(("out",), found.last + 1 - found.first if found else row.size)
     if row.inline is not None:
         described.append(("Accept-Ranges", "bytes"))
         if found is None:
