@@ -69,7 +69,7 @@ def test_a_link_used_twice_at_once_lets_one_in() -> None:
     token = token_in(letters()[-1])
     ended = at_once(
         *(
-            lambda name=name: invitations.accept(token, invitations.NewAccount(name, PASSWORD), ip=None)  # type: ignore[misc]
+            lambda name=name: invitations.accept(token, invitations.NewAccount(name, PASSWORD), ip=None)
             for name in ("ann", "bob", "cy")
         )
     )
@@ -99,7 +99,7 @@ def test_a_password_link_used_twice_at_once_sets_one_password() -> None:
     passwords.request_link(who.label)
     token = token_in(letters()[-1])
     chosen = ["Vw4!mountain-Lamp-quiet", "Qp7#river-Stone-evening"]
-    ended = at_once(*(lambda text=text: passwords.confirm(token, text, ip=None) for text in chosen))  # type: ignore[misc]
+    ended = at_once(*(lambda text=text: passwords.confirm(token, text, ip=None) for text in chosen))
     assert sorted(ended) == ["", "token_invalid"]
 
 
