@@ -142,8 +142,8 @@ def test_a_periodic_task_is_edited(stack: Stack, page: Page, staff: Account) -> 
 def test_the_api_reference(page: Page, account: Account) -> None:
     page.goto("/docs")
     operation = page.locator("#swagger-ui .opblock").first
-    expect(operation).to_be_visible(timeout=30_000)
-    operation.locator(".opblock-summary-control").click()
+    expect(operation).to_be_visible(timeout=60_000)
+    operation.locator(".opblock-summary-control").click(timeout=60_000)  # a long page, made by one script
     expect(operation.locator(".opblock-body")).to_be_visible()
     try_it = operation.get_by_role("button", name="Try it out")
     try_it.click()
