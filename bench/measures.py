@@ -108,6 +108,7 @@ def authentication(instance: Instance, peers: Peers) -> Iterator[Row]:
     for found in credentials.measure():
         name = f"request with a credential: {found.kind}, p50"
         yield Row(name, "ms", found.authenticated, found.anonymous, less_is_better=True)
+        yield Row("  of it processor time", "ms", found.processor)
 
 
 def fanout(instance: Instance, peers: Peers) -> Iterator[Row]:
