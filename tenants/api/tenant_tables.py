@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Any
 
 from django.http import HttpResponse, HttpResponseBase
 from drf_spectacular.utils import OpenApiParameter, extend_schema
@@ -60,9 +59,9 @@ class ImportTenantsView(ApiView):
         asked = request.query_params.get("dry_run", "false")
         if asked not in ("true", "false"):
             raise Invalid("dry_run is true or false.", errors={"dry_run": ["true or false."]})
-        body: Any = request.data
-        if isinstance(body, bytes):
-            rows = read_csv(body, transfer.COLUMNS)
+        table = request.data.get("csv") if isinstance(request.data, dict) else None
+        if isinstance(table, bytes):  # which JSON has not
+            rows = read_csv(table, transfer.COLUMNS)
         else:
             rows = read_json(self.body(s.ImportTenantsSerializer)["tenants"], transfer.COLUMNS)
         outcomes = transfer.import_tenants(rows, dry_run=asked == "true", actor=principal(request))
