@@ -146,10 +146,17 @@ class Person:
 
     def closing(self, *doors: str) -> Iterator[tuple[str, float]]:
         """Each of the doors as it closes, with the seconds since the first look; at most PATIENCE_SECONDS."""
+        return self._turning(False, *doors or self.doors)
+
+    def opening(self, *doors: str) -> Iterator[tuple[str, float]]:
+        """Each as it opens."""
+        return self._turning(True, *doors)
+
+    def _turning(self, to: bool, *doors: str) -> Iterator[tuple[str, float]]:
         start, left = time.monotonic(), list(doors)
         while left and time.monotonic() < start + PATIENCE_SECONDS:
             for door in tuple(left):
-                if not self.doors[door]():
+                if self.doors[door]() is to:
                     left.remove(door)
                     yield door, time.monotonic() - start
         for door in left:

@@ -85,6 +85,43 @@ def log_out(person: Person, boss: str, root: str) -> None:
     person.webs[0].ok("POST", "auth/logout", person.pair["access"], {"refresh": person.pair["refresh"]})
 
 
+def narrow_key(person: Person, boss: str, root: str) -> None:
+    person.webs[0].ok("PATCH", f"api-keys/{person.key['id']}", boss, {"permissions": []})
+
+
+def bind_key(person: Person, boss: str, root: str) -> None:
+    """To addresses from which nobody asks."""
+    person.webs[0].ok("PATCH", f"api-keys/{person.key['id']}", boss, {"allowed_networks": ["192.0.2.0/24"]})
+
+
+def rotate_key(person: Person, boss: str, root: str) -> None:
+    path = f"api-keys/{person.key['id']}/rotate"
+    person.webs[0].ok("POST", path, person.pair["access"], {"overlap_seconds": 0})
+
+
+def end_other_sign_ins(person: Person, boss: str, root: str) -> None:
+    person.webs[0].ok("DELETE", "auth/sessions", person.pair["access"])
+
+
+def change_password(person: Person, boss: str, root: str) -> None:
+    body = {"current_password": factories.PASSWORD, "new_password": factories.PASSWORD + "!"}
+    person.webs[0].ok("POST", "auth/password", person.pair["access"], body)
+
+
+def require_second_factor(person: Person, boss: str, root: str) -> None:
+    path = f"tenants/{person.account.who.tenant.public_id}/settings"
+    person.webs[0].ok("PATCH", path, root, {"require_second_factor": True})
+
+
+def remove(person: Person, boss: str, root: str) -> None:
+    tenant = person.account.who.tenant.public_id
+    person.webs[0].ok("DELETE", f"tenants/{tenant}/{path_of(person)}", boss)
+
+
+def delete_tenant(person: Person, boss: str, root: str) -> None:
+    person.webs[0].ok("DELETE", f"tenants/{person.account.who.tenant.public_id}", root)
+
+
 @pytest.mark.parametrize(
     ("change", "ends"),
     [
@@ -94,6 +131,19 @@ def log_out(person: Person, boss: str, root: str) -> None:
         (revoke_access_key, ("S3",)),
         (sign_out, ("session",)),
         (log_out, ("token",)),
+        (change_password, ("token", "session")),
+        *(
+            pytest.param(*row, marks=pytest.mark.long)
+            for row in (
+                (narrow_key, ("key",)),
+                (bind_key, ("key",)),
+                (rotate_key, ("key",)),
+                (end_other_sign_ins, ("session",)),
+                (require_second_factor, ("token", "session")),
+                (remove, ALL),
+                (delete_tenant, ALL),
+            )
+        ),
     ],
 )
 def test_what_ends_is_refused_everywhere(
@@ -112,3 +162,23 @@ def test_another_role_holds_everywhere(person: Person, boss: str, root: str) -> 
     took = dict(person.closing(*doors))
     assert {door: seconds for door, seconds in took.items() if seconds > MOST_SECONDS} == {}
     assert person.open() == [door for door in person.named() if door not in took]
+
+
+def test_a_reactivation_brings_back_keys_and_no_sign_ins(person: Person, boss: str, root: str) -> None:
+    deactivate(person, boss, root)
+    assert {door for door, _ in person.closing()} == set(person.named())
+    person.webs[0].ok("PATCH", path_of(person), boss, {"is_active": True})
+    asked = [door for door in person.named() if not door.endswith(("stream", "socket"))]  # which are cut
+    back = person.named("key", at="web") + person.named("S3")
+    took = dict(person.opening(*back))
+    assert {door: seconds for door, seconds in took.items() if seconds > MOST_SECONDS} == {}
+    assert set(person.open(*asked)) == set(back)
+
+
+def test_an_active_tenant_again_has_all_its_credentials(person: Person, boss: str, root: str) -> None:
+    suspend(person, boss, root)
+    assert {door for door, _ in person.closing()} == set(person.named())
+    path = f"tenants/{person.account.who.tenant.public_id}"
+    person.webs[0].ok("PATCH", path, root, {"status": "active"})
+    took = dict(person.opening(*(door for door in person.named() if not door.endswith(("stream", "socket")))))
+    assert {door: seconds for door, seconds in took.items() if seconds > MOST_SECONDS} == {}
