@@ -1,18 +1,36 @@
-"""A security key in software: what a browser would answer to WebAuthn options, made of the specification alone."""
+"""What people hold in their hands: an app whose clock stands still, and a security key in software, which answers
+WebAuthn options as a browser would, made of the specification alone."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import secrets
+import time
 from base64 import urlsafe_b64encode
+from types import SimpleNamespace
 from typing import Any
 
+import pyotp
+import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from webauthn.helpers import encode_cbor
 
 ORIGIN = "http://localhost:8080"
+
+
+@pytest.fixture
+def stopped_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Codes are of one moment, however long a test takes."""
+    now = time.time()
+    monkeypatch.setattr("pyotp.totp.time", SimpleNamespace(time=lambda: now))
+
+
+def code(secret: str, steps: int = 0) -> str:
+    """What the app shows, so many steps of 30 seconds from now."""
+    app = pyotp.TOTP(secret)
+    return app.generate_otp(app.timecode(pyotp.totp.time.time()) + steps)
 
 
 def _text(data: bytes) -> str:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from datetime import timedelta
 
-import pyotp
 import pytest
 from django.contrib.sessions.models import Session
 from django.test import Client
@@ -19,7 +17,10 @@ from tenants.services import snapshot
 from tests import factories
 from tests.factories import PASSWORD
 
-pytestmark = pytest.mark.django_db
+from .authenticator import code, stopped_clock
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("stopped_clock")]
+__all__ = ["stopped_clock"]
 HTMX = {"HX-Request": "true", "HX-Current-URL": "http://testserver/app/members"}
 FACTOR = "/app/account/second-factor"
 
@@ -40,7 +41,7 @@ def add_app(client: Client, name: str = "phone") -> str:
     """Set up an app by the pages; its secret."""
     to = client.post(f"{FACTOR}/new/totp", {"name": name})["Location"]
     secret = client.get(to).content.decode().split('id="totp-secret">')[1].split("<")[0]
-    done = client.post(to, {"code": pyotp.TOTP(secret).at(time.time() - 30)})
+    done = client.post(to, {"code": code(secret, -1)})
     assert done.status_code in (200, 302)
     return secret
 
@@ -68,13 +69,13 @@ def test_the_password_alone_gives_no_session_where_there_is_a_second_factor() ->
     wrong = page.post("/app/login/second-factor", {"code": "000000"})
     assert wrong.status_code == 422 and "wrong, or was used already" in wrong.content.decode()
     before = page.session.session_key
-    code = pyotp.TOTP(secret).now()
-    right = page.post("/app/login/second-factor", {"code": code, "next": "/app/buckets"})
+    shown = code(secret)
+    right = page.post("/app/login/second-factor", {"code": shown, "next": "/app/buckets"})
     assert right["Location"] == "/app/buckets" and page.get("/app/buckets").status_code == 200
     assert page.session.session_key != before
     other = Client()
     other.post("/app/login", {"username": who.label, "password": PASSWORD})
-    assert other.post("/app/login/second-factor", {"code": code}).status_code == 422
+    assert other.post("/app/login/second-factor", {"code": shown}).status_code == 422
 
 
 @pytest.mark.parametrize("asked", ["https://evil.example/", "//evil.example", "javascript:alert(1)"])
@@ -83,7 +84,7 @@ def test_the_second_step_goes_on_within_the_site(asked: str) -> None:
     secret = add_app(signed_in(who))
     page = Client()
     page.post("/app/login", {"username": who.label, "password": PASSWORD, "next": asked})
-    answer = page.post("/app/login/second-factor", {"code": pyotp.TOTP(secret).now(), "next": asked})
+    answer = page.post("/app/login/second-factor", {"code": code(secret), "next": asked})
     assert answer["Location"] == "/app/"
     page.post("/app/account/confirm", {"password": PASSWORD, "next": asked})
     confirmed = page.post("/app/account/confirm", {"password": PASSWORD, "next": asked})
@@ -137,7 +138,7 @@ def test_a_session_of_the_password_alone_shows_the_factor_afterwards() -> None:
     to = older.get("/app/members")["Location"]
     assert older.get(to).status_code == 200
     before = older.session.session_key
-    done = older.post("/app/login/second-factor", {"code": pyotp.TOTP(secret).now(), "next": "/app/members"})
+    done = older.post("/app/login/second-factor", {"code": code(secret), "next": "/app/members"})
     assert done["Location"] == "/app/members" and older.get("/app/members").status_code == 200
     assert older.session.session_key != before
     with platform_scope("test"):

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
-import pyotp
 import pytest
 from django.core.cache import cache
 from django.utils import timezone
@@ -22,9 +20,10 @@ from tenants.services.second_factors import factors
 from tests import factories
 from tests.factories import PASSWORD, client
 
-from .authenticator import SecurityKey
+from .authenticator import SecurityKey, code, stopped_clock
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("stopped_clock")]
+__all__ = ["stopped_clock"]
 API = "/api/v1/"
 
 
@@ -34,10 +33,6 @@ def post(api: APIClient, path: str, body: dict[str, Any] | None = None, status: 
     assert answer.status_code == status, answer.content
     parsed = answer.json() if answer.content else {}
     return parsed.get("data", parsed)
-
-
-def code(secret: str, steps: int = 0) -> str:
-    return pyotp.TOTP(secret).at(time.time() + 30 * steps)
 
 
 def with_app(who: Principal) -> tuple[APIClient, str, list[str]]:
