@@ -35,3 +35,17 @@ def test_what_staff_changed_stays_and_what_is_new_is_added(
     assert (strays.interval, strays.enabled) == (seldom, False)
     assert PeriodicTask.objects.filter(name="remove garbage", enabled=True).exists()
     assert PeriodicTask.objects.get(name="health").task == "gateway.tasks.beat_health"
+
+
+def test_times_that_the_environment_sets_are_followed(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("django_celery_beat.schedulers.close_old_connections", lambda: None)
+    monkeypatch.setattr("django_celery_beat.schedulers.transaction.commit", lambda: None)
+    _start()
+    seldom = IntervalSchedule.objects.create(every=5, period="minutes")
+    PeriodicTask.objects.filter(name__in=["purge tenants", "check domains"]).update(interval=seldom)
+    settings.SCHEDULED_BY_ENVIRONMENT = {"purge tenants"}
+    _start()
+    assert PeriodicTask.objects.get(name="check domains").interval == seldom
+    purge = PeriodicTask.objects.get(name="purge tenants")
+    assert purge.interval is not None
+    assert (purge.interval.every, purge.interval.period) == (settings.PURGE_INTERVAL_SECONDS, "seconds")
