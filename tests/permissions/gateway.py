@@ -11,6 +11,7 @@ ROWS = [
     api("GET", "health", PUBLIC),
     api("GET", "nothing/here", NOBODY, 404),
     page("GET", "/health", OPEN),
+    page("GET", "/metrics", PUBLIC, 404),  # for its own token and for this machine, and for no account
     page("GET", "/openapi.json", OPEN),
     page("GET", "/docs", OPEN),
     page("GET", "/", OPEN, 302),
