@@ -14,13 +14,13 @@ from gateway.decision.database import Database
 from gateway.errors import DomainError
 from realtime.database import DatabaseUnavailable, answering
 from realtime.reader import Ending, Reader
-from tenants.principal import Principal
 from tenants.services import standing
 from tenants.services.standing import Holder
 
 log = logging.getLogger(__name__)
 PERMISSION = "event.read"
-Renew = Callable[[Holder], Awaitable[Principal]]
+Renew = Callable[[Holder], Awaitable[None]]
+"""Raises as the credential would, and Forbidden where it may read events no longer."""
 
 
 @dataclass(slots=True)
@@ -72,8 +72,7 @@ class Guard:
 
     async def _resolve(self, holder: Holder, state: str) -> None:
         try:
-            principal = await self._renew(holder)
-            principal.require(PERMISSION)
+            await self._renew(holder)
         except DatabaseError as error:
             log.warning("a credential cannot be checked: %s", error)
         except DomainError as error:

@@ -16,10 +16,10 @@ from django.conf import settings
 from gateway.decision.database import POOL_LABELS, POOL_TEXT, Database, DatabaseAddress
 from gateway.metrics import Reading
 from realtime import admission
+from realtime.guard import PERMISSION
 from realtime.hub import Hub, Limits
 from realtime.reader import Bounds
 from realtime.wire import Receive, Scope, Send
-from tenants.principal import Principal
 from tenants.services import standing
 
 log = logging.getLogger(__name__)
@@ -53,8 +53,12 @@ async def admit(scope: Scope) -> admission.Admitted:
     return await _on_thread(admission.admit, scope)
 
 
-async def _renew(holder: standing.Holder) -> Principal:
-    return await _on_thread(standing.renew, holder)
+async def _renew(holder: standing.Holder) -> None:
+    await _on_thread(_still_admitted, holder)
+
+
+def _still_admitted(holder: standing.Holder) -> None:
+    standing.renew(holder).require(PERMISSION)  # which may ask the database what is switched off
 
 
 async def _on_thread(function: Callable[..., T], *args: Any) -> T:
