@@ -38,6 +38,8 @@ _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"(\b[a-z][a-z0-9+.-]*://[^\s:/@]*:)[^\s@/]+(?=@)"), rf"\1{GONE}"),
     # Links whose last part opens something.
     (re.compile(r"(/app/(?:invitations|password-reset)/)[^\s/?#'\"]+"), rf"\1{GONE}"),
+    # Links in e-mails.
+    (re.compile(r"(/app/(?:invitations|password-reset)/)[^\s/?'\"]+"), rf"\1{GONE}"),
     # Ours, by their form: API keys, tokens (RFC 7519), password hashes, the secrets of S3 keys.
     (re.compile(r"\b(mcp_[A-Za-z0-9]{1,16}_)[A-Za-z0-9_-]{8,}"), rf"\1{GONE}"),
     (re.compile(r"\beyJ[A-Za-z0-9_-]{6,}\.[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]*)?"), GONE),

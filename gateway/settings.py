@@ -82,8 +82,8 @@ if sys.argv[1:2] == ["runserver"]:  # under daphne, which serves the streams too
     INSTALLED_APPS.insert(0, "daphne")
 
 MIDDLEWARE = [
-    "gateway.metrics.requests.measured",
     "gateway.middleware.request_context",
+    "gateway.metrics.requests.measured",
     "gateway.middleware.optional_slash",
     "django.middleware.security.SecurityMiddleware",
     "corsheaders.middleware.CorsMiddleware",

@@ -26,6 +26,7 @@ def adopt_request_id(scope: Scope) -> None:
     """Logs and answers of this connection bear the edge's id."""
     given = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"")
     request_id.set(accept_request_id(given.decode("latin-1")))
+    log.debug("a connection asks for %s", scope["path"])
 
 
 def stream_headers(room: int) -> Headers:

@@ -92,6 +92,8 @@ class DecisionApp:
         head = wire.read_head(raw)
         logs.request_id.set(head.request_id)
         decider = self._registry.claimant(head, ctx)
+        if logger.isEnabledFor(logging.DEBUG):
+            logger.debug("%s %s is for %s", head.method, head.raw_path, decider.name if decider else "nobody")
         if decider is None:
             DECISIONS.add(("none", "answer", ""))
             return wire.render_answer(answers.problem(404 if ctx.is_public_host(head.host) else 421, head))

@@ -43,6 +43,8 @@ _QUERY_SECRETS = (
 _SECRET_PATHS = ("/app/invitations/*", "/app/password-reset/*")
 """Links whose last part opens something: a line of the log would hold it."""
 
+_SECRET_BELOW = ("/app/invitations/", "/app/password-reset/")
+"""Paths that end with a secret: links in e-mails."""
 _HEADER_SECRETS = ("X-Api-Key", "X-Amz-Security-Token", "X-Introspect-Secret", "X-Gw-Token")
 
 _PROXY_LOGGER = "http.handlers.reverse_proxy"
@@ -524,9 +526,10 @@ def _problem(status: int | str, title: str, detail: str) -> Json:
 def _logging(settings: EdgeSettings) -> Json:
     fields: Json = {
         "request>uri": {
-            "filter": "query",
-            "actions": [
-                {"type": "replace", "parameter": name, "value": "REDACTED"} for name in _QUERY_SECRETS
+            "filter": "multi_regexp",
+            "operations": [
+                {"regexp": rf"([?&](?:{'|'.join(_QUERY_SECRETS)})=)[^&]*", "value": "${1}REDACTED"},
+                {"regexp": rf"({'|'.join(_SECRET_BELOW)})[^/?]+", "value": "${1}REDACTED"},
             ],
         },
         "request>headers>Referer": {"filter": "delete"},

@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.test import Client
+from django.urls import reverse
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
 from gateway.celery import app
 from gateway.schedule import Schedule
+from tests import factories
 
 pytestmark = pytest.mark.django_db
 
@@ -49,3 +52,26 @@ def test_times_that_the_environment_sets_are_followed(settings: Any, monkeypatch
     purge = PeriodicTask.objects.get(name="purge tenants")
     assert purge.interval is not None
     assert (purge.interval.every, purge.interval.period) == (settings.PURGE_INTERVAL_SECONDS, "seconds")
+
+
+def test_staff_edit_a_schedule_in_the_administration_and_beat_follows(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("django_celery_beat.schedulers.close_old_connections", lambda: None)  # the test's
+    monkeypatch.setattr("django_celery_beat.schedulers.transaction.commit", lambda: None)
+    assert app.conf.beat_scheduler == "gateway.schedule:Schedule"
+    beat = Schedule(app=app)
+    assert beat.schedule["seal audit"].schedule.run_every.total_seconds() == 300
+    job = PeriodicTask.objects.get(name="seal audit")
+    hourly = IntervalSchedule.objects.create(every=1, period="hours")
+    factories.staff()
+    staff = Client()
+    staff.post(reverse("login"), {"username": "root-of-all", "password": factories.PASSWORD})
+    url = reverse("admin:django_celery_beat_periodictask_change", args=[job.pk])
+    form = {
+        "name": job.name, "regtask": job.task, "task": job.task, "enabled": "on", "interval": hourly.pk,
+        "args": "[]", "kwargs": "{}", "headers": "{}",
+    }
+    answer = staff.post(url, form)
+    assert answer.status_code == 302, answer.context["errors"]
+    assert beat.schedule["seal audit"].schedule.run_every.total_seconds() == 3600
