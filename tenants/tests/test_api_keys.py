@@ -288,3 +288,14 @@ def test_a_role_of_the_tenants_own_bounds_its_keys(member: Principal) -> None:
     assert answer.status_code == 400 and "permissions" in answer.json()["errors"]
     text = made(member)["api_key"]
     assert with_key(text).get(API + "auth/me").json()["data"]["permissions"] == ["api_key.write"]
+
+
+def test_an_open_stream_ends_where_its_address_is_no_longer_let_in(member: Principal) -> None:
+    key = made(member)
+    holder = _holder(key["api_key"], member)
+    assert standing.renew(holder).user == member.user
+    path, elsewhere = f"{PATH}/{key['id']}", {"allowed_networks": ["198.51.100.0/24"]}
+    assert client(member).patch(path, elsewhere, format="json").status_code == 200
+    with pytest.raises(Unauthenticated):
+        standing.renew(holder)
+    assert standing.renew(holder.at("198.51.100.7")).user == member.user
