@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -76,11 +76,11 @@ class World:
         return int(self.answer(row, actor, tenant=tenant).status_code)
 
     def answer(
-        self, row: Row, actor: str, *, tenant: str = "home", data: tuple[bytes, str] | None = None
-    ) -> Any:
+        self, row: Row, actor: str, *, tenant: str = "home", data: tuple[bytes, str] | None = None, undone: bool = True
+    ) -> Any:  # fmt: skip
         """The same with all of the answer. Attempts that were counted are forgotten.
 
-        `data` and its type are sent in place of the row's body.
+        `data` and its type are sent in place of the row's body. Unless `undone`, what the call did stays.
         """
         cache.clear()
         cookies, headers = self._credential(row, actor)
@@ -88,7 +88,7 @@ class World:
         if tenant and actor in self.principals:
             headers["X-Tenant"] = tenant
         path = f"{row.path}?{urlencode(row.query)}" if row.query else row.path
-        with rolled_back(), no_scope():
+        with rolled_back() if undone else nullcontext(), no_scope():
             if isinstance(row.body, Form):
                 return self._client.post(path, row.body, headers=headers)
             sent, kind = data or (
