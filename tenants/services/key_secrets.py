@@ -113,7 +113,7 @@ def live(prefix: str, ip: str | None) -> Proven | None:
 
 
 def _find(prefix: str) -> ApiKey | None:
-    rows = ApiKey.objects.select_related("user", "tenant")
+    rows = ApiKey.objects.select_related("user", "tenant__settings")
     return rows.filter(Q(prefix=prefix) | Q(previous_prefix=prefix)).first()
 
 
