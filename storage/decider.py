@@ -116,7 +116,7 @@ class S3Decider(Decider):
             answer = answers.refuse(error, head)
         except StorageRefusal as refusal:
             answer = answers.refuse(answers.translate(refusal), head)
-        counts.OPERATIONS.add((operation, str(answer.status)))
+        counts.OPERATIONS.add((operation, answer.status))
         if operation in _TAKING and answer.status == 200:
             counts.BYTES.add(("in",), head.content_length or 0)
         answers.stamp(answer, head)
@@ -136,7 +136,7 @@ class S3Decider(Decider):
         except StorageRefusal as refusal:
             answer = answers.refuse(answers.translate(refusal), head)
         operation = "PUT_OBJECT" if token["is"] == "put" else "UPLOAD_PART"
-        counts.OPERATIONS.add((operation, str(answer.status)))
+        counts.OPERATIONS.add((operation, answer.status))
         if answer.status == 200:
             counts.BYTES.add(("in",), head.content_length or 0)
         answers.stamp(answer, head)
@@ -166,7 +166,7 @@ class S3Decider(Decider):
 def _count(operation: str, decision: Decision) -> None:
     """What is handled or committed is counted by its outcome, later."""
     if isinstance(decision, Answer):
-        counts.OPERATIONS.add((operation, str(decision.status)))
+        counts.OPERATIONS.add((operation, decision.status))
     elif isinstance(decision, SendFile):
         counts.OPERATIONS.add((operation, "206" if decision.range else "200"))
     elif isinstance(decision, Forward) and decision.commit is None:

@@ -110,7 +110,7 @@ def test_no_secret_is_in_a_line(instance: Instance) -> None:
         http.get("/app/")
         http.get("/metrics", headers={"Authorization": f"Bearer {TOKEN}"})
         assert http.get(link).status_code == 200
-        assert httpx.get(link.replace("Signature=", "Signature=0"), trust_env=False).status_code == 403
+        assert httpx.get(link[:-1] + ("0" if link[-1] != "0" else "1"), trust_env=False).status_code == 403
     with suppress(ClientError):
         s3.get_object(Bucket="no-such-bucket", Key="a")
     settings = (instance.home / ".env").read_text().splitlines()

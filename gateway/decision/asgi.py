@@ -100,7 +100,7 @@ class DecisionApp:
         try:
             decision: Decision = await decider.decide(head, ctx)
             if isinstance(decision, Answer):
-                DECISIONS.add((decider.name, "answer", str(decision.status)))
+                DECISIONS.add((decider.name, "answer", decision.status))
             else:
                 DECISIONS.add((decider.name, type(decision).__name__.lower(), ""))
             return wire.render(decision, decider.name, self._signer)
@@ -134,7 +134,7 @@ class DecisionApp:
     async def _say_failed(
         self, decider: Decider, head: RequestHead, failure: Failure, ctx: DecisionContext
     ) -> "Rendered":
-        DECISIONS.add((decider.name, "failed", str(failure.status)))
+        DECISIONS.add((decider.name, "failed", failure.status))
         try:
             return wire.render_answer(await decider.failed(head, failure, ctx))
         except Exception:

@@ -20,17 +20,17 @@ class Plain(Collector):
 
     def __init__(self, name: str, text: str, labels: tuple[str, ...]) -> None:
         self._name, self._text, self._labels = name, text, labels
-        self._counts: dict[tuple[str, ...], int] = {}
+        self._counts: dict[tuple[str | int, ...], int] = {}
         REGISTRY.register(self)
 
-    def add(self, labels: tuple[str, ...], count: int = 1) -> None:
+    def add(self, labels: tuple[str | int, ...], count: int = 1) -> None:
         """`labels` in the order of the names."""
         self._counts[labels] = self._counts.get(labels, 0) + count
 
     def collect(self) -> Iterable[Metric]:
         family = CounterMetricFamily(self._name, self._text, labels=self._labels)
         for labels, count in list(self._counts.items()):
-            family.add_metric(labels, count)
+            family.add_metric([str(label) for label in labels], count)
         yield family
 
 
