@@ -47,9 +47,9 @@ def at_once(*works: Callable[[], Any]) -> list[str]:
 
 def membership(who: Principal) -> Membership:
     with platform_scope("test"):
-        return Membership.objects.select_related("user", "role", "tenant").get(
-            user=who.user, tenant=who.tenant
-        )
+        rows = Membership.objects.select_related("user", "role", "tenant")
+        found: Membership = rows.get(user=who.user, tenant=who.tenant)
+        return found
 
 
 def test_two_owners_who_unmake_each_other_leave_one() -> None:
