@@ -21,7 +21,7 @@ from gateway.db.scope import platform_scope
 from gateway.errors import Forbidden, NotFound, Unauthenticated
 
 from . import nexusgate
-from .models import PLATFORM_SLUG, SLUG_FORM, Domain, Membership, SecondFactor, Tenant, User
+from .models import PLATFORM_SLUG, SLUG_FORM, Domain, Membership, SecondFactor, Tenant, TenantSettings, User
 from .permissions import STAFF, role_permissions
 from .principal import Credential, Principal
 from .services import external_accounts, key_secrets, principals, sign_ins
@@ -231,12 +231,20 @@ def _admitted(found: Principal) -> Principal:
     if found.credential.kind not in _SIGNED_IN or found.credential.second_factor:
         return found
     with platform_scope("an account's second factors are no tenant's"):
-        settings_of = getattr(found.tenant, "settings", None)
-        if settings_of is None or not settings_of.require_second_factor:
+        if not _requires_second_factor(found):
             return found
         has_one = SecondFactor.objects.filter(user=found.user, confirmed_at__isnull=False).exists()
     code = "second_factor_required" if has_one else "second_factor_setup_required"
     return replace(found, permissions=frozenset(), barred=code)
+
+
+def _requires_second_factor(found: Principal) -> bool:
+    """Whether the tenant does; of staff also whether the platform's own does, wherever they act."""
+    own = getattr(found.tenant, "settings", None)
+    if own is not None and own.require_second_factor:
+        return True
+    platforms = TenantSettings.objects.filter(tenant__slug=PLATFORM_SLUG, require_second_factor=True)
+    return found.is_staff and platforms.exists()
 
 
 def _wanted_tenant(at: Asked) -> Tenant | None:

@@ -23,6 +23,7 @@ from tenants.forms.account import ConfirmPasswordForm, PasswordForm, ProfileForm
 from tenants.models import SignIn
 from tenants.services import login, profile, sign_ins
 
+NOT_CONFIRMED = ("password_needed", "second_factor_required")
 _SHOWN = 200
 _BROWSERS = (
     ("Edg", "Edge"),
@@ -51,7 +52,7 @@ def account(request: PageRequest) -> HttpResponse:
             messages.success(request, "Your profile is saved.")
             return redirect("account")
         except Forbidden as error:
-            if error.code == "password_needed":
+            if error.code in NOT_CONFIRMED:
                 return ask_password(request, error, reverse("account"))
             form.refuse(error)
         except DomainError as error:
@@ -118,8 +119,9 @@ def confirm(request: PageRequest) -> HttpResponse:
 
 
 def ask_password(request: PageRequest, error: DomainError, back: str) -> HttpResponse:
-    """To the page where the password is entered again, and `back`."""
-    to = f"{reverse('account-confirm')}?{urlencode({'next': back})}"
+    """To the page where the password is entered again, or the second factor shown, and `back`."""
+    name = "account-confirm" if error.code == "password_needed" else "login-second-factor"
+    to = f"{reverse(name)}?{urlencode({'next': back})}"
     if wants_problem(request):
         problem = details(error)
         return JsonResponse(problem, status=error.status, content_type=PROBLEM, headers={"HX-Redirect": to})

@@ -23,7 +23,7 @@ from tenants.services import sign_ins
 from tenants.services.second_factors import factors
 from tenants.services.second_factors.factors import Begun
 
-from .account import ask_password
+from .account import NOT_CONFIRMED, ask_password
 
 P = ParamSpec("P")
 View = Callable[Concatenate[PageRequest, P], HttpResponse]
@@ -31,14 +31,14 @@ _TAB = "account-second-factor"
 
 
 def _with_password(view: View[P]) -> View[P]:
-    """Have the password entered again first, where that was long ago."""
+    """Have the password entered again first, where that was long ago, or the second factor shown."""
 
     @wraps(view)
     def asked(request: PageRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
         try:
             return view(request, *args, **kwargs)
         except Forbidden as error:
-            if error.code != "password_needed":
+            if error.code not in NOT_CONFIRMED:
                 raise
             back = request.get_full_path() if request.method in ("GET", "HEAD") else reverse(_TAB)
             return ask_password(request, error, back)

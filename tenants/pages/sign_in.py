@@ -96,7 +96,7 @@ def _refused(
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 def second_factor(request: HttpRequest) -> HttpResponse:
-    """The step after the password; also for somebody signed in without, in a tenant that requires one."""
+    """The step after the password; also for somebody signed in without who has one."""
     onward = _safe_next(request)
     if request.method != "POST":
         _ask_the_signed_in(request)
@@ -124,10 +124,10 @@ def second_factor(request: HttpRequest) -> HttpResponse:
 
 def _ask_the_signed_in(request: HttpRequest) -> None:
     caller = getattr(request, "principal", None)
-    if isinstance(caller, Principal) and caller.barred == "second_factor_required":
-        assert caller.user is not None
-        if _CHALLENGE not in request.session:
-            request.session[_CHALLENGE] = challenges.issue(caller.user)
+    if not isinstance(caller, Principal) or caller.user is None or caller.credential.second_factor:
+        return
+    if _CHALLENGE not in request.session and checking.methods(caller.user):
+        request.session[_CHALLENGE] = challenges.issue(caller.user)
 
 
 def _let_in(request: HttpRequest, user: User, kind: str) -> None:

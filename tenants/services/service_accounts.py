@@ -98,6 +98,7 @@ def _set_active(membership: Membership, active: bool, actor: Principal) -> None:
     if active:
         members = Membership.objects.filter(tenant=membership.tenant, is_active=True)
         quotas.check(membership.tenant_id, "users", members)
+        users.role_for(membership.tenant, membership.role.slug, actor)
     membership.is_active = membership.user.is_active = active
     membership.save(update_fields=["is_active"])
     membership.user.save(update_fields=["is_active"])

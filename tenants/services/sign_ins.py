@@ -16,7 +16,7 @@ from rest_framework_simplejwt.settings import api_settings
 from gateway.db.scope import platform_scope
 from gateway.errors import Forbidden, NotFound
 from realtime import services as realtime
-from tenants.models import PLATFORM_SLUG, Membership, SignIn, Tenant, User
+from tenants.models import PLATFORM_SLUG, Membership, SecondFactor, SignIn, Tenant, User
 from tenants.principal import Credential, Principal
 
 from . import audit, snapshot
@@ -210,11 +210,22 @@ def is_confirmed(row: SignIn) -> bool:
 
 
 def require_confirmed(actor: Principal) -> SignIn:
-    """The caller's sign-in, where the password was entered lately. Raises Forbidden (`password_needed`)."""
+    """The caller's sign-in, where the password was entered lately, and a second factor shown if the account has one.
+
+    Else a session from before there was one, whoever has it, would take it away with the password alone.
+    Raises Forbidden (`password_needed`, `second_factor_required`).
+    """
     row = of_actor(actor)
+    if not row.second_factor and _has_second_factor(row.user):
+        raise Forbidden("Show your second factor first: sign in with it.", code="second_factor_required")
     if not is_confirmed(row):
         raise Forbidden("Enter your password again first.", code="password_needed")
     return row
+
+
+def _has_second_factor(user: User) -> bool:
+    with platform_scope("second factors are an account's"):
+        return SecondFactor.objects.filter(user=user, confirmed_at__isnull=False).exists()
 
 
 def tidy() -> None:

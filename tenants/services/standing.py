@@ -55,7 +55,7 @@ SELECT asked.n, row(
     key.permissions IS NULL, key.permissions, key.allowed_networks, key.prefix = asked.credential_id,
     key.previous_until <= now(), account.nexusgate_user_id, session.expire_date <= now(), md5(session.session_data),
     sign_in.ended_at, sign_in.second_factor, settings.require_second_factor,
-    settings.disabled_features
+    settings.disabled_features, platforms.require_second_factor
 )::text AS state
 FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[])
     WITH ORDINALITY AS asked(tenant_id, user_id, kind, credential_id, session_key, sign_in, n)
@@ -68,6 +68,8 @@ LEFT JOIN tenants_apikey key ON asked.kind = 'api_key'
 LEFT JOIN django_session session ON session.session_key = nullif(asked.session_key, '')
 LEFT JOIN tenants_signin sign_in ON sign_in.public_id = nullif(asked.sign_in, '')::uuid
 LEFT JOIN tenants_tenantsettings settings ON settings.tenant_id = asked.tenant_id
+LEFT JOIN tenants_tenantsettings platforms ON account.is_staff
+    AND platforms.tenant_id = (SELECT id FROM tenants_tenant WHERE slug = 'platform')
 """
 
 

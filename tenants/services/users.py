@@ -150,8 +150,8 @@ def update_account(membership: Membership, changes: dict[str, Any], *, actor: Pr
     """Change a member's e-mail address, name or external id. Asking again changes nothing.
 
     Whoever sets the address or the external id can become the account, so a tenant's people may only where the
-    account is of that tenant alone and holds no more than they do; platform staff always.
-    Raises Forbidden (`account_shared`), Invalid, Conflict for what is taken.
+    account is of that tenant alone and holds no more than they do; platform staff always. Of one's own account it
+    asks for what `profile.update` does. Raises Forbidden (`account_shared`), Invalid, Conflict for what is taken.
     """
     actor.require("user.write")
     with platform_scope("accounts are known platform-wide"), transaction.atomic():
@@ -165,6 +165,8 @@ def update_account(membership: Membership, changes: dict[str, Any], *, actor: Pr
         if not changes:
             return
         _may_change_account(membership, user, actor)
+        if actor.user is not None and actor.user.pk == user.pk and changes.keys() - {"name"}:
+            sign_ins.require_confirmed(actor)
         before = {name: getattr(user, name) for name in changes}
         for name, value in changes.items():
             setattr(user, name, value)
@@ -202,6 +204,10 @@ def assign_role(membership: Membership, role: str, *, actor: Principal) -> Membe
             return membership
         quotas.lock(membership.tenant_id)
         _may_touch(membership, actor)
+        if role == "owner" and membership.user.kind == User.Kind.SERVICE:
+            raise Invalid(
+                "A service account owns no tenant.", errors={"role": ["Not for a service account."]}
+            )
         before = membership.role.slug
         membership.role = role_for(membership.tenant, role, actor)
         membership.save(update_fields=["role"])
@@ -226,7 +232,10 @@ def deactivate_user(membership: Membership, *, actor: Principal) -> None:
 
 
 def reactivate_user(membership: Membership, *, actor: Principal) -> None:
-    """Bring back a member, with the keys that were not revoked. Asking again changes nothing."""
+    """Bring back a member, with the keys that were not revoked. Asking again changes nothing.
+
+    Raises Forbidden where the role is not the actor's to give, QuotaExceeded.
+    """
     actor.require("user.write")
     _set_active(membership, True, actor)
 
@@ -242,6 +251,7 @@ def _set_active(membership: Membership, active: bool, actor: Principal) -> None:
         if active:
             members = Membership.objects.filter(tenant=membership.tenant, is_active=True)
             quotas.check(membership.tenant_id, "users", members)
+            role_for(membership.tenant, membership.role.slug, actor)
         membership.is_active = active
         membership.save(update_fields=["is_active"])
         verb = "reactivate" if active else "deactivate"

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 
 import pytest
 from django.contrib.sessions.models import Session
+from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
 from gateway.db.scope import platform_scope
 from storage.services import backends
 from tenants.models import SecondFactor, SignIn, TenantSettings
-from tenants.principal import Principal
-from tenants.services import snapshot
+from tenants.principal import Credential, Principal
+from tenants.services import snapshot, standing
 from tests import factories
 from tests.factories import PASSWORD
 
@@ -145,6 +147,48 @@ def test_a_session_of_the_password_alone_shows_the_factor_afterwards() -> None:
         assert not Session.objects.filter(session_key=before).exists()
         row = SignIn.objects.get(public_id=older.session["sign_in"])
     assert (row.session_key, row.second_factor) == (older.session.session_key, "totp")
+
+
+def test_an_older_session_shows_the_factor_before_it_changes_factors() -> None:
+    who = factories.member(factories.tenant())
+    older = signed_in(who)
+    secret = add_app(signed_in(who))
+    to = older.get(f"{FACTOR}/new/totp")["Location"]
+    assert to.startswith("/app/login/second-factor?next=")
+    changed = older.post("/app/account", {"name": "Ann", "email": "new@example.org"})
+    assert changed["Location"].startswith("/app/login/second-factor?next=")
+    assert older.get(to).status_code == 200
+    back = {"code": code(secret), "next": f"{FACTOR}/new/totp"}
+    assert older.post("/app/login/second-factor", back)["Location"] == back["next"]
+    assert older.get(back["next"]).status_code == 200
+    assert older.get("/app/login/second-factor").status_code == 302
+
+
+def test_what_the_platform_requires_binds_its_staff_in_every_tenant() -> None:
+    root, elsewhere = factories.staff(), factories.tenant()
+    page, api = signed_in(root), factories.client(root, **{"X-Tenant": elsewhere.slug})
+    page.post("/app/tenant", {"tenant": elsewhere.slug})
+    assert api.get("/api/v1/tenants").status_code == 200
+    with platform_scope("test"):
+        row = SignIn.objects.filter(user=root.user, kind=SignIn.Kind.TOKENS).latest("pk")
+    credential = Credential("jwt", sign_in=str(row.public_id))
+    holder = standing.Holder(elsewhere.pk, root.user.pk, credential)  # type: ignore[union-attr]
+    before = state(holder)
+    require(root)
+    assert state(holder) != before
+    refused = api.get("/api/v1/tenants")
+    assert (refused.status_code, refused.json()["code"]) == (403, "second_factor_setup_required")
+    assert page.get("/admin/", headers={"X-Tenant": elsewhere.slug})["Location"].startswith(FACTOR)
+    add_app(page)
+    assert page.get("/admin/", headers={"X-Tenant": elsewhere.slug}).status_code == 200
+
+
+def state(holder: standing.Holder) -> str:
+    """What long connections of the holder are asked about."""
+    statement = re.sub(r"\$\d", "%s", standing.STATE)
+    with platform_scope("test"), connection.cursor() as cursor:
+        cursor.execute(statement, standing.states([holder]))
+        return str(cursor.fetchone()[1])
 
 
 def test_the_admin_is_closed_without_the_factor_that_is_required() -> None:

@@ -271,6 +271,23 @@ def test_setting_up_asks_for_the_password_entered_lately() -> None:
     assert post(APIClient(), "auth/login", {"username": who.label, "password": PASSWORD})["access"]
 
 
+def test_a_sign_in_of_the_password_alone_changes_nothing_once_there_is_a_factor() -> None:
+    """Whoever has an older session and the password would take the factor away, or the address."""
+    who = factories.member(factories.tenant())
+    older = client(who)
+    with_app(who)
+    with platform_scope("test"):
+        factor = SecondFactor.objects.get(user=who.user)
+    post(older, "auth/confirm", {"password": PASSWORD}, 204)
+    for refused in (
+        older.delete(API + f"auth/second-factors/{factor.public_id}"),
+        older.post(API + "auth/second-factors", {"kind": "totp", "name": "mine"}, format="json"),
+        older.post(API + "auth/second-factors/recovery-codes"),
+        older.patch(API + "auth/me", {"email": "mine@example.org"}, format="json"),
+    ):
+        assert (refused.status_code, refused.json()["code"]) == (403, "second_factor_required")
+
+
 def test_a_factor_that_is_not_confirmed_counts_for_nothing_and_is_forgotten() -> None:
     who = factories.member(factories.tenant())
     api = client(who)

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 from rest_framework.test import APIClient
 
 from gateway.db.scope import platform_scope, tenant_scope
+from gateway.errors import Forbidden
 from storage.models import AccessKey
 from storage.services import access_keys
 from tenants.models import AuditEntry, Membership, SignIn, User
 from tenants.principal import Principal
-from tenants.services import users
+from tenants.services import service_accounts, users
 from tests import factories
 from tests.factories import PASSWORD, client
 
@@ -158,6 +161,47 @@ def test_an_account_that_holds_more_is_not_taken_over(admin: Principal) -> None:
         assert (answer.status_code, answer.json()["code"]) == (403, "permission_missing")
     owner = factories.member(admin.tenant, "owner")
     assert change(admin, owner, email="mine@example.org").status_code == 403
+
+
+def test_ones_own_address_asks_for_the_password_here_too(admin: Principal) -> None:
+    """Or a session that was left open, or a key, would have the links for a new password sent to itself."""
+    api = client(admin)
+    key = api.post(API + "api-keys", {"name": "x"}, format="json").json()["data"]["api_key"]
+    with platform_scope("the clock cannot be turned"):
+        SignIn.objects.update(confirmed_at=timezone.now() - timedelta(minutes=11))
+    program = client(None, **{"X-API-Key": key})
+    for asking, code in ((api, "password_needed"), (program, "sign_in_needed")):
+        for fields in ({"email": "mine@example.org"}, {"nexusgate_user_id": "mine"}):
+            answer = asking.patch(path(admin), fields, format="json")
+            assert (answer.status_code, answer.json()["code"]) == (403, code)
+    assert api.patch(path(admin), {"name": "Ann"}, format="json").status_code == 200
+    api.post(API + "auth/confirm", {"password": PASSWORD}, format="json")
+    assert api.patch(path(admin), {"email": "mine@example.org"}, format="json").status_code == 200
+
+
+def test_nobody_brings_back_who_holds_more(admin: Principal) -> None:
+    body = {"name": "Clerk", "permissions": ["user.read", "user.write", "service_account.write"]}
+    client(admin).post(API + "roles", body, format="json")
+    clerk, boss = factories.member(admin.tenant, "clerk"), factories.member(admin.tenant, "owner")
+    owner = factories.member(admin.tenant, "owner")
+    service = service_accounts.create("ci", "admin", actor=admin)
+    for target in (owner, admin):
+        assert change(boss, target, is_active=False).status_code == 200
+    service_accounts.update(service, {"is_active": False}, actor=boss)
+    other = factories.member(admin.tenant)
+    assert change(other, owner, is_active=True).status_code == 403
+    assert change(clerk, admin, is_active=True).status_code == 403
+    with pytest.raises(Forbidden):
+        service_accounts.update(service, {"is_active": True}, actor=clerk)
+    for target in (owner, admin):
+        assert change(boss, target, is_active=True).status_code == 200
+
+
+def test_a_service_account_becomes_no_owner_by_the_members_door(admin: Principal) -> None:
+    owner = factories.member(admin.tenant, "owner")
+    service = service_accounts.create("ci", "member", actor=owner)
+    answer = client(owner).patch(f"{API}users/{service.user.public_id}", {"role": "owner"}, format="json")
+    assert answer.status_code == 400 and "role" in answer.json()["errors"]
 
 
 def test_staff_add_a_known_person_to_another_tenant(admin: Principal) -> None:
