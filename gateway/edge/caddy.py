@@ -524,14 +524,16 @@ def _problem(status: int | str, title: str, detail: str) -> Json:
 
 
 def _logging(settings: EdgeSettings) -> Json:
+    address: Json = {
+        "filter": "multi_regexp",
+        "operations": [
+            {"regexp": rf"([?&](?:{'|'.join(_QUERY_SECRETS)})=)[^&]*", "value": "${1}REDACTED"},
+            {"regexp": rf"({'|'.join(_SECRET_BELOW)})[^/?]+", "value": "${1}REDACTED"},
+        ],
+    }
     fields: Json = {
-        "request>uri": {
-            "filter": "multi_regexp",
-            "operations": [
-                {"regexp": rf"([?&](?:{'|'.join(_QUERY_SECRETS)})=)[^&]*", "value": "${1}REDACTED"},
-                {"regexp": rf"({'|'.join(_SECRET_BELOW)})[^/?]+", "value": "${1}REDACTED"},
-            ],
-        },
+        "request>uri": address,
+        "uri": address,  # of a rewrite, at DEBUG
         "request>headers>Referer": {"filter": "delete"},
     }
     for name in _HEADER_SECRETS:
