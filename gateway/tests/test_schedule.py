@@ -69,8 +69,14 @@ def test_staff_edit_a_schedule_in_the_administration_and_beat_follows(
     staff.post(reverse("login"), {"username": "root-of-all", "password": factories.PASSWORD})
     url = reverse("admin:django_celery_beat_periodictask_change", args=[job.pk])
     form = {
-        "name": job.name, "regtask": job.task, "task": job.task, "enabled": "on", "interval": hourly.pk,
-        "args": "[]", "kwargs": "{}", "headers": "{}",
+        "name": job.name,
+        "regtask": job.task,
+        "task": job.task,
+        "enabled": "on",
+        "interval": hourly.pk,
+        "args": "[]",
+        "kwargs": "{}",
+        "headers": "{}",
     }
     answer = staff.post(url, form)
     assert answer.status_code == 302, answer.context["errors"]
