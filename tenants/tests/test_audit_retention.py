@@ -127,6 +127,11 @@ def test_the_database_refuses_to_drop_what_is_to_be_kept(who: Principal) -> None
             drop(tenant, 30)  # the second is younger
         with pytest.raises(DatabaseError, match="still to be kept"):
             drop(tenant, 0)
+        with transaction.atomic(), connection.cursor() as cursor:
+            sealing.append_seal(tenant, [], drained=False, kept_from=3)
+            cursor.execute("SELECT drop_audit_batches(%s, NULL)", [tenant.pk])
+            assert cursor.fetchone() == (None,) and len(days(who)) == 2
+            transaction.set_rollback(True)
         keep(who, 60)
         with pytest.raises(DatabaseError, match="still to be kept"), transaction.atomic():
             sealing.append_seal(tenant, [], drained=False, kept_from=2)
