@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import URLPattern, path
 from unfold.sites import UnfoldAdminSite
@@ -31,6 +31,8 @@ class AdminSite(UnfoldAdminSite):
         return HttpResponseRedirect(f"{settings.LOGIN_URL}?{urlencode({'next': onward})}")
 
     def logout(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
         login.end_session(request)
         return HttpResponseRedirect(settings.LOGOUT_REDIRECT_URL)
 

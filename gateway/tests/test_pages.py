@@ -81,6 +81,10 @@ def test_guesses_are_limited_by_account_wherever_they_come_from(client: Client) 
 
 def test_sign_out_is_a_post(client: Client) -> None:
     assert client.get("/app/logout").status_code == 405
+    client.force_login(factories.staff().user)  # type: ignore[arg-type]
+    assert client.get("/admin/logout/").status_code == 405
+    assert client.post("/admin/logout/").status_code == 302
+    assert client.get("/admin/").status_code == 302
 
 
 def test_a_member_of_a_suspended_tenant_is_told(client: Client) -> None:

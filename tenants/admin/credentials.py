@@ -142,8 +142,16 @@ class SigningKeyAdmin(ReadOnlyAdmin):
     def state(self, row: SigningKey) -> str:
         return signing_keys.state_of(row)
 
-    @action(description="Rotate: nobody is signed out", url_path="rotate")
-    def rotate(self, request: HttpRequest) -> HttpResponse:
+    @action(
+        description="Rotate: nobody is signed out",
+        url_path="rotate",
+        dialog={
+            "title": "Rotate the key that signs tokens",
+            "description": "Another is published, and signs a few minutes from now.",
+            "form_submit_text": "Rotate",
+        },
+    )
+    def rotate(self, request: HttpRequest, form: BaseDialogForm) -> HttpResponse:
         key = signing_keys.rotate(actor=actor(request))
         said = f"{key.kid} is published and signs from {key.signs_from:%Y-%m-%d %H:%M} UTC on."
         self.message_user(request, said, messages.SUCCESS)
