@@ -25,8 +25,19 @@ def lock(tenant_id: int) -> Quota:
 
 
 def check(tenant_id: int, limit: Limited, existing: models.QuerySet[models.Model]) -> None:
-    """Refuse one more where `existing` fill the limit. Raises QuotaExceeded. Call within the transaction that adds."""
-    most = getattr(lock(tenant_id), limit)
+    """Refuse one more where `existing` fill the limit. Call within the transaction that adds.
+
+    Raises QuotaExceeded, Conflict for a deleted tenant, which takes nothing in.
+    """
+    quota = (
+        Quota.objects.select_for_update(of=("self",))
+        .select_related("tenant")
+        .filter(tenant=tenant_id)
+        .first()
+    )
+    if quota is None or quota.tenant.status in (Tenant.Status.DELETED, Tenant.Status.PURGED):
+        raise Conflict("The tenant is deleted.", code="tenant_deleted")
+    most = getattr(quota, limit)
     if most is not None and existing.count() >= most:
         raise QuotaExceeded(f"The tenant's limit of {most} {limit.replace('_', ' ')} is reached.")
 

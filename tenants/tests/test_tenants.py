@@ -108,6 +108,8 @@ def test_a_deleted_tenant_is_refused_and_hidden_everywhere_and_comes_back() -> N
         ("patch", path, {"status": "active"}),
         ("patch", path + "/settings", {"require_second_factor": True}),
         ("post", path + "/domains", {"hostname": "a.example.org"}),
+        ("post", path + "/users", {"username": "late"}),
+        ("post", path + "/members", {"username": factories.member(factories.tenant()).label}),
     ):
         answer = getattr(root, verb)(where, body, format="json")
         assert (answer.status_code, answer.json()["code"]) == (409, "tenant_deleted"), where
