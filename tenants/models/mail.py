@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.db import models
+from django.db.models.functions import Upper
 from django.utils import timezone
 
 from gateway.db.models import PublicId
@@ -32,6 +33,7 @@ class Mail(PublicId):
             models.Index(
                 "next_attempt_at", condition=models.Q(next_attempt_at__isnull=False), name="mail_due"
             ),
+            models.Index(Upper("recipient"), "created_at", name="mail_to"),
         ]
 
     def __str__(self) -> str:

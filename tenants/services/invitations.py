@@ -28,6 +28,7 @@ from . import accounts, audit, mail, quotas, telling, users
 VALID_FOR = timedelta(days=7)
 LONGEST = timedelta(days=30)
 MOST_PENDING = 200
+_KIND = "invitation"
 
 
 def invite(
@@ -37,8 +38,8 @@ def invite(
     """Ask somebody into the tenant; a mail with a link that works once goes out after the commit.
 
     Raises Forbidden (also for a role that holds more than the actor does), Invalid (fields, an expiry in the past or
-    more than LONGEST ahead), Conflict where the address is a member's or has a pending invitation, QuotaExceeded
-    beyond MOST_PENDING; the tenant's limit of users counts when an invitation is accepted.
+    more than LONGEST ahead), Conflict where the address is a member's or has a pending invitation, RateLimited where
+    it had many letters, QuotaExceeded beyond MOST_PENDING; the tenant's limit of users counts when one is accepted.
     """
     actor.require("user.write")
     expires_at = _expiry(expires_at)
@@ -84,7 +85,7 @@ def resend(invitation: Invitation, *, actor: Principal) -> Invitation:
     """Send a new link, which is valid as long as a new invitation's; the one sent before ends.
 
     Raises Forbidden, also where the role is not the actor's to give; Conflict for an invitation that was accepted or
-    revoked.
+    revoked; RateLimited.
     """
     actor.require("user.write")
     with tenant_scope(invitation.tenant_id), transaction.atomic():
@@ -210,8 +211,9 @@ def _expiry(asked: datetime | None) -> datetime:
 
 def _send(invitation: Invitation, token: str) -> None:
     context = {"invitation": invitation, "link": f"{settings.PUBLIC_BASE_URL}/app/invitations/{token}"}
+    mail.check_room(_KIND, invitation.email)
     mail.post(
-        "invitation",
+        _KIND,
         invitation.email,
         f"You are invited to {invitation.tenant.name}",
         render_to_string("tenants/mail/invitation.txt", context),

@@ -18,6 +18,7 @@ from django.utils import timezone
 
 from gateway import crypto
 from gateway.db.scope import platform_scope
+from gateway.errors import RateLimited
 from gateway.queue import enqueue
 from tenants import tasks
 from tenants.models import Mail
@@ -28,6 +29,8 @@ FIRST_PAUSE = timedelta(minutes=1)
 LONGEST_PAUSE = timedelta(hours=1)
 KEPT = timedelta(days=30)
 AT_ONCE = 200
+MOST_AN_HOUR = 10
+"""Letters of a kind that an address gets in an hour, whoever asks: nobody floods a mailbox by way of the platform."""
 _WHY = "mail belongs to addresses, not to tenants"
 
 
@@ -41,6 +44,20 @@ def post(kind: str, recipient: str, subject: str, body: str, *, expires_at: date
         mail.save(force_insert=True)
     enqueue(tasks.send_mail, mail.pk)
     return mail
+
+
+def has_enough(kind: str, recipient: str) -> bool:
+    """Whether an address had MOST_AN_HOUR letters of that kind in the last hour."""
+    since = timezone.now() - timedelta(hours=1)
+    with platform_scope(_WHY):
+        lately = Mail.objects.filter(kind=kind, recipient__iexact=recipient, created_at__gt=since)
+        return lately.count() >= MOST_AN_HOUR
+
+
+def check_room(kind: str, recipient: str) -> None:
+    """Raises RateLimited where the address has enough."""
+    if has_enough(kind, recipient):
+        raise RateLimited(f"{recipient} had {MOST_AN_HOUR} letters within an hour.", retry_after=3600)
 
 
 def post_nothing(kind: str) -> None:

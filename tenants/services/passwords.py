@@ -25,6 +25,7 @@ from tenants.principal import Principal
 from . import accounts, audit, mail, sign_ins
 
 _WHY = "accounts are known platform-wide"
+_KIND = "password"
 MOST_ACCOUNTS = 5
 """How many accounts of one address are written to."""
 LINKS_PER_MINUTE = 3
@@ -50,22 +51,24 @@ def request_link(identifier: str) -> None:
     with platform_scope(_WHY), transaction.atomic():
         people = accounts.called(identifier).filter(is_active=True, kind=User.Kind.PERSON).exclude(email="")
         able = [user for user in people[: 2 * MOST_ACCOUNTS] if user.has_usable_password()]
+        able = [user for user in able if not mail.has_enough(_KIND, user.email)]
         for user in able[:MOST_ACCOUNTS]:
             _send(user)
         if not able:
-            mail.post_nothing("password")
+            mail.post_nothing(_KIND)
 
 
 def send_link(membership: Membership, *, actor: Principal) -> None:
     """Send a member a link to set a password, also to one who has none so far. It goes to their address alone.
 
-    Raises Forbidden, Conflict for an account that has no address, is not active or is no person's.
+    Raises Forbidden, Conflict for an account that has no address, is not active or is no person's, RateLimited.
     """
     actor.require("user.write")
     with platform_scope(_WHY), transaction.atomic():
         user = User.objects.get(pk=membership.user_id)
         if not user.email or not user.is_active or user.kind != User.Kind.PERSON:
             raise Conflict(f"{user.username} has no address or cannot sign in.", code="no_address")
+        mail.check_room(_KIND, user.email)
         _send(user)
         audit.record(actor, "tenants.user.send_password_link", target=user.username, tenant=membership.tenant)
 
@@ -115,4 +118,4 @@ def _send(user: User) -> None:
     link = f"{settings.PUBLIC_BASE_URL}/app/password-reset/{token}"
     body = render_to_string("tenants/mail/password.txt", {"user": user, "link": link, "minutes": minutes})
     until = timezone.now() + timedelta(minutes=minutes)
-    mail.post("password", user.email, "Set your password on Gatehouse", body, expires_at=until)
+    mail.post(_KIND, user.email, "Set your password on Gatehouse", body, expires_at=until)

@@ -15,7 +15,7 @@ from gateway.redaction import redactor
 from realtime.models import Event
 from tenants.models import AuditEntry, Invitation, Mail, Membership, Tenant, User
 from tenants.principal import Principal
-from tenants.services import invitations, quotas
+from tenants.services import invitations, mail, quotas
 from tenants.services.tenants import update_tenant
 from tests import factories
 from tests.factories import PASSWORD, client
@@ -71,6 +71,24 @@ def test_a_new_person_is_invited_and_joins(admin: Principal) -> None:
         assert Event.objects.filter(type="tenants.user.joined", subject="ann").exists()
     shown = client(admin).get(f"{API}invitations/{made['id']}").json()["data"]
     assert (shown["state"], shown["accepted_by"]) == ("accepted", "ann")
+
+
+def test_nobody_is_flooded_with_invitations(admin: Principal) -> None:
+    made = invite(admin)
+    path = f"{API}invitations/{made['id']}/resend"
+    for _ in range(mail.MOST_AN_HOUR - 1):
+        assert client(admin).post(path).status_code == 200
+    before = len(letters())
+    refused = client(admin).post(path)
+    assert refused.status_code == 429 and refused["Retry-After"] == "3600"
+    body = {"email": "ANN@example.org"}
+    elsewhere = client(factories.member(factories.tenant())).post(API + "invitations", body, format="json")
+    assert elsewhere.status_code == 429
+    assert len(letters()) == before
+    with platform_scope("test"):
+        assert not Invitation.objects.filter(email="ANN@example.org").exists()
+        Mail.objects.update(created_at=timezone.now() - timedelta(minutes=61))
+    assert client(admin).post(path).status_code == 200
 
 
 def test_the_token_is_in_the_letter_alone(admin: Principal) -> None:

@@ -13,7 +13,7 @@ from rest_framework.test import APIClient
 from gateway.db.scope import platform_scope
 from tenants.models import AuditEntry, Mail, User
 from tenants.principal import Principal
-from tenants.services import users
+from tenants.services import mail, users
 from tests import factories
 from tests.factories import PASSWORD, client
 
@@ -130,6 +130,17 @@ def test_links_are_throttled_by_account_wherever_they_are_asked_for(person: Prin
     ]
     assert [answer.status_code for answer in answers] == [202, 202, 202, 429, 429]
     assert int(answers[-1]["Retry-After"]) > 0
+
+
+def test_nobody_is_flooded_with_links(person: Principal) -> None:
+    """Who asks learns nothing of it; who may know of the account does."""
+    for _ in range(mail.MOST_AN_HOUR + 1):
+        cache.clear()
+        assert ask(username=person.label).status_code == 202
+    assert len(letters()) == mail.MOST_AN_HOUR
+    admin = factories.member(person.tenant)
+    link = f"{API}users/{person.user.public_id}/password-link"  # type: ignore[union-attr]
+    assert client(admin).post(link).status_code == 429
 
 
 def test_accounts_without_a_password_get_no_link_of_their_own_asking() -> None:
