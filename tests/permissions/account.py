@@ -38,6 +38,7 @@ def _confirmed_factor(world: World) -> Any:
     made = _factor(world)
     with platform_scope("tests"):
         SecondFactor.objects.filter(public_id=made).update(confirmed_at=timezone.now())
+        SignIn.objects.filter(user=world.admin.user).update(second_factor=SignIn.Shown.TOTP)
     return made
 
 

@@ -37,7 +37,7 @@ OTHER = "axolotl"  # the other tenant's slug, and part of every name there: a wo
 class World:
     """The tenant `home` with its actors. Call within a transaction that is rolled back."""
 
-    def __init__(self, makers: dict[str, Maker]) -> None:
+    def __init__(self, makers: dict[str, Maker], *, narrow: bool) -> None:
         self._makers, self._client = makers, Client()
         self.home = factories.tenant("home")
         self.principals: dict[str, Principal] = {role: factories.member(self.home, role) for role in PEOPLE}
@@ -48,7 +48,7 @@ class World:
         self._cookies = {actor: _cookies(who) for actor, who in self.principals.items()}
         self._keys = {
             needed: self._key({"permissions": sorted(PERMISSIONS.keys() - {needed})})
-            for needed in (None, *PERMISSIONS)
+            for needed in ((None, *PERMISSIONS) if narrow else ())
         }
         self._expired = self._key({"expires_at": (timezone.now() + timedelta(hours=1)).isoformat()})
         with tenant_scope(self.home.pk):
@@ -147,10 +147,13 @@ def _filled(sent: Any, mark: str, made: str) -> Any:
 
 
 @contextmanager
-def built(makers: dict[str, Maker], blocker: DjangoDbBlocker) -> Iterator[World]:
-    """A world for a module's tests: each call is rolled back to it, and it to nothing."""
+def built(makers: dict[str, Maker], blocker: DjangoDbBlocker, *, narrow: bool = False) -> Iterator[World]:
+    """A world for a module's tests: each call is rolled back to it, and it to nothing.
+
+    Only with `narrow` it has the keys of the actor of that name, one a permission.
+    """
     with blocker.unblock(), rolled_back():
-        yield World(makers)
+        yield World(makers, narrow=narrow)
 
 
 @contextmanager
