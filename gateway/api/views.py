@@ -43,6 +43,12 @@ class ApiView(GenericAPIView[Any]):
         if caller is not None:
             enter_tenant(caller.tenant.pk)
 
+    def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
+        """What one caller is told is kept for nobody else, and tokens and keys nowhere (RFC 9111, section 5.2.2.5)."""
+        answer = super().finalize_response(request, response, *args, **kwargs)
+        answer.headers.setdefault("Cache-Control", "no-store")
+        return answer
+
     def _caller(self, request: Request) -> Principal | None:
         """Who asks, once the request is counted; one whose credential is refused counts as its address."""
         plain = request._request

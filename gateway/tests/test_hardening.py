@@ -51,6 +51,16 @@ def test_what_is_no_page_may_run_and_show_nothing(client: Client) -> None:
         assert answer["Content-Security-Policy"].startswith("default-src 'none'; base-uri 'none'")
 
 
+def test_no_cache_keeps_what_the_api_answers(client: Client) -> None:
+    member = factories.member(factories.tenant())
+    asked = {"username": member.label, "password": factories.PASSWORD}
+    signed_in = client.post(API + "auth/login", asked, content_type="application/json")
+    assert signed_in.status_code == 200 and signed_in["Cache-Control"] == "no-store"
+    key = {"Authorization": "Bearer " + signed_in.json()["data"]["access"]}
+    assert client.get(API + "users", headers=key)["Cache-Control"] == "no-store"
+    assert client.get(API + "users")["Cache-Control"] == "no-store"
+
+
 def test_pages_allow_no_text_as_code(client: Client) -> None:
     for path in ("/app/login", "/docs", "/no-such-page"):
         told = client.get(path)["Content-Security-Policy"]
