@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from django.conf import settings
+from jwt import InvalidTokenError
+from rest_framework_simplejwt.exceptions import TokenError
 
 from gateway.db.scope import platform_scope
 from gateway.errors import DomainError
@@ -32,7 +34,11 @@ def introspect(token: str, *, caller: Principal | None) -> dict[str, Any]:
         else:
             slug = None if everywhere or caller is None else caller.tenant.slug
             answer, tenant_id = _of_token(token, slug)
-    except DomainError:
+    except (
+        DomainError,
+        TokenError,
+        InvalidTokenError,
+    ):  # the latter where it ends just now, between two looks
         return INACTIVE
     if not everywhere and caller is not None and tenant_id != caller.tenant.pk:
         return INACTIVE
