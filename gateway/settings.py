@@ -240,7 +240,8 @@ SECURE_SSL_REDIRECT = ENFORCE_HTTPS  # for who comes past the edge, where `gatew
 SECURE_REDIRECT_EXEMPT = [r"^(api/v1/)?health/?$", r"^metrics/?$"]
 SECURE_HSTS_SECONDS = env.integer("HSTS_MAX_AGE", 31_536_000) if ENFORCE_HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = ENFORCE_HTTPS and env.flag("HSTS_INCLUDE_SUBDOMAINS", True)
-SECURE_HSTS_PRELOAD = SECURE_HSTS_INCLUDE_SUBDOMAINS
+# Never `preload`: with it anybody may enter the domain, a tenant's too, in the lists of browsers, for good.
+SILENCED_SYSTEM_CHECKS = ["security.W021"]
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"

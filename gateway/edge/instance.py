@@ -62,9 +62,7 @@ def strict_transport(settings: Any) -> str:
     if not settings.SECURE_HSTS_SECONDS:
         return ""
     below = "; includeSubDomains" if settings.SECURE_HSTS_INCLUDE_SUBDOMAINS else ""
-    return (
-        f"max-age={settings.SECURE_HSTS_SECONDS}{below}{'; preload' if settings.SECURE_HSTS_PRELOAD else ''}"
-    )
+    return f"max-age={settings.SECURE_HSTS_SECONDS}{below}"
 
 
 def addresses(settings: Any, port: int) -> tuple[str, ...]:

@@ -48,14 +48,14 @@ def test_the_command_writes_what_caddy_accepts(home: Path) -> None:
     [
         (0, True, ""),
         (600, False, "max-age=600"),
-        (31536000, True, "max-age=31536000; includeSubDomains; preload"),
+        (31536000, True, "max-age=31536000; includeSubDomains"),
     ],
 )
 def test_strict_transport_where_https_is_enforced(
     settings: Any, seconds: int, below: bool, told: str
 ) -> None:
     settings.SECURE_HSTS_SECONDS = seconds
-    settings.SECURE_HSTS_INCLUDE_SUBDOMAINS = settings.SECURE_HSTS_PRELOAD = below
+    settings.SECURE_HSTS_INCLUDE_SUBDOMAINS = below
     assert instance.strict_transport(settings) == told
 
 
