@@ -20,16 +20,14 @@ from .serializers import credentials as s
 
 def issued(key: ApiKey, text: str, status: int = 201) -> Response:
     """The one answer that holds a key's text."""
-    return Response(
-        {
-            "id": key.public_id,
-            "name": key.name,
-            "api_key": text,
-            "warning": "Keep it now: it is not shown again.",
-            "previous_until": key.previous_until,
-        },
-        status=status,
-    )
+    told = {
+        "id": key.public_id,
+        "name": key.name,
+        "api_key": text,
+        "warning": "Keep it now: it is not shown again.",
+        "previous_until": key.previous_until,
+    }
+    return Response(s.IssuedApiKeySerializer(told).data, status=status)
 
 
 class ApiKeysView(ApiView):

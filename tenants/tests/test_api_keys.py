@@ -119,7 +119,7 @@ def test_after_a_rotation_both_secrets_work_until_the_overlap_ends(member: Princ
     old = made(member)
     answer = client(member).post(f"{PATH}/{old['id']}/rotate", {"overlap_seconds": 600}, format="json")
     new = answer.json()["data"]
-    assert answer.status_code == 200 and new["id"] == old["id"] and new["previous_until"]
+    assert answer.status_code == 200 and new["id"] == old["id"] and new["previous_until"].endswith("Z")
     assert new["api_key"] != old["api_key"]
     assert status(old["api_key"]) == status(new["api_key"]) == 200
     listed = client(member).get(PATH).json()
