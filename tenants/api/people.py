@@ -76,10 +76,28 @@ class UsersView(ApiView):
     permissions = {"GET": "user.read"}
     serializer_class = s.MemberSerializer
 
-    @extend_schema(responses=s.MemberSerializer(many=True))
+    @extend_schema(
+        parameters=[
+            OpenApiParameter("q", str, description="Part of the username, the name or the e-mail address"),
+            OpenApiParameter("role", str, description="A role's slug"),
+            OpenApiParameter("is_active", bool),
+        ],
+        responses=s.MemberSerializer(many=True),
+    )
     def get(self, request: Request) -> Response:
         """The members of the tenant acted in."""
-        return self.page(members().visible_to(principal(request)), s.MemberSerializer)
+        rows, asked = members().visible_to(principal(request)), request.query_params
+        if any("\0" in value for value in asked.values()):
+            raise Invalid("A filter holds a NUL character.")
+        if q := asked.get("q"):
+            rows = rows.named(q)
+        if role := asked.get("role"):
+            rows = rows.filter(role__slug=role)
+        if (active := asked.get("is_active")) is not None:
+            if active not in ("true", "false"):
+                raise Invalid("is_active is `true` or `false`.", errors={"is_active": ["Not true or false."]})
+            rows = rows.filter(is_active=active == "true")
+        return self.page(rows, s.MemberSerializer)
 
 
 class UserView(ApiView):

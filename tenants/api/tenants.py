@@ -38,6 +38,7 @@ class TenantsView(ApiView):
             raise Invalid(f"There is no status {status[:40]!r}.", errors={"status": ["Unknown."]})
         with platform_scope("staff list all tenants; visible_to narrows everybody else"):
             rows = Tenant.objects.visible_to(principal(request))
+            rows = rows.select_related("quota").prefetch_related("domains")
             return self.page(rows.filter(status=status) if status else rows.present(), s.TenantSerializer)
 
     @extend_schema(request=s.CreateTenantSerializer, responses={201: s.TenantSerializer})
@@ -52,7 +53,14 @@ class TenantsView(ApiView):
             tenant_settings=body.get("settings"),
             actor=principal(request),
         )
-        return Response(s.TenantSerializer(tenant).data, status=201)
+        return _answer(tenant, 201)
+
+
+def _answer(tenant: Tenant, status: int = 200) -> Response:
+    """The tenant with its limits and host names."""
+    with platform_scope("the verb, or get_tenant, let the caller see this one"):
+        rows = Tenant.objects.select_related("quota").prefetch_related("domains")
+        return Response(s.TenantSerializer(rows.get(pk=tenant.pk)).data, status=status)
 
 
 class TenantView(ApiView):
@@ -61,7 +69,7 @@ class TenantView(ApiView):
 
     @extend_schema(responses=s.TenantSerializer)
     def get(self, request: Request, public_id: UUID) -> Response:
-        return Response(s.TenantSerializer(tenants.get_tenant(public_id, actor=principal(request))).data)
+        return _answer(tenants.get_tenant(public_id, actor=principal(request)))
 
     @extend_schema(request=s.UpdateTenantSerializer, responses=s.TenantSerializer)
     def patch(self, request: Request, public_id: UUID) -> Response:
@@ -70,13 +78,13 @@ class TenantView(ApiView):
         body = self.body(s.UpdateTenantSerializer)
         limits = quotas.wanted(body.pop("limits", None), body.pop("max_storage_gb", None))
         tenant = tenants.update_tenant(tenant, **body, limits=limits, actor=principal(request))
-        return Response(s.TenantSerializer(tenant).data)
+        return _answer(tenant)
 
     @extend_schema(responses={200: s.TenantSerializer})
     def delete(self, request: Request, public_id: UUID) -> Response:
         """Refuse and hide it from now on. It can be restored until `purge_at`, and is purged then."""
         tenant = tenants.get_tenant(public_id, actor=principal(request))
-        return Response(s.TenantSerializer(deletion.delete_tenant(tenant, actor=principal(request))).data)
+        return _answer(deletion.delete_tenant(tenant, actor=principal(request)))
 
 
 class RestoreTenantView(ApiView):
@@ -86,7 +94,7 @@ class RestoreTenantView(ApiView):
     def post(self, request: Request, public_id: UUID) -> Response:
         """Bring a deleted tenant back."""
         tenant = tenants.get_tenant(public_id, actor=principal(request))
-        return Response(s.TenantSerializer(deletion.restore_tenant(tenant, actor=principal(request))).data)
+        return _answer(deletion.restore_tenant(tenant, actor=principal(request)))
 
 
 class PurgeTenantView(ApiView):
@@ -98,7 +106,7 @@ class PurgeTenantView(ApiView):
         tenant = tenants.get_tenant(public_id, actor=principal(request))
         slug = self.body(s.PurgeSerializer)["slug"]
         tenant = deletion.purge_now(tenant, slug, actor=principal(request))
-        return Response(s.TenantSerializer(tenant).data, status=202)
+        return _answer(tenant, 202)
 
 
 class TenantSettingsView(ApiView):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from django.contrib.auth.models import AbstractUser
 from django.contrib.postgres.fields import ArrayField
@@ -80,6 +80,13 @@ class Role(PublicId):
         return self.name
 
 
+class MemberQuerySet(TenantQuerySet):
+    def named(self, text: str) -> Self:
+        """Those whose username, name or e-mail address holds the text, in either case."""
+        fields = ("user__username__icontains", "user__name__icontains", "user__email__icontains")
+        return self.filter(Q.create([(field, text) for field in fields], connector=Q.OR))
+
+
 class Membership(PublicId):
     """A user's place in a tenant."""
 
@@ -90,7 +97,7 @@ class Membership(PublicId):
     is_default = models.BooleanField(default=False, help_text="Acted in when a request names no tenant.")
     created_at = models.DateTimeField(auto_now_add=True)
 
-    objects = TenantQuerySet.as_manager()
+    objects = MemberQuerySet.as_manager()
 
     class Meta:
         ordering = ["user__username"]

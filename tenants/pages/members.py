@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Q
 from django.http import HttpResponse
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_post_parameters
@@ -25,8 +24,7 @@ def _members(request: PageRequest) -> dict[str, Any]:
     search = request.GET.get("q", "").replace("\0", "")[:150]
     role, state = request.GET.get("role", "").replace("\0", "")[:63], request.GET.get("state", "")
     if search:
-        named = ("user__username__icontains", "user__name__icontains", "user__email__icontains")
-        rows = rows.filter(Q.create([(name, search) for name in named], connector=Q.OR))
+        rows = rows.named(search)
     if role:
         rows = rows.filter(role__slug=role)
     if state in ("active", "deactivated"):

@@ -32,7 +32,10 @@ def test_one_call_makes_a_tenant_with_domain_limits_and_settings() -> None:
     }  # fmt: skip
     made = root.post(API + "tenants", body, format="json")
     assert made.status_code == 201, made.content
-    path = f"{API}tenants/{made.json()['data']['id']}"
+    told = made.json()["data"]
+    path = f"{API}tenants/{told['id']}"
+    assert (told["domains"], told["limits"]["users"]) == (["files.acme.example"], 3)
+    assert root.get(path).json()["data"] == told
     usage = root.get(path + "/usage").json()["data"]
     assert usage["limits"]["storage_bytes"] == 3 << 29
     assert (usage["limits"]["users"], usage["limits"]["devices"]) == (3, 2)

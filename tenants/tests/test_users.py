@@ -313,3 +313,21 @@ def test_the_verbs_refuse_what_the_doors_let_through(admin: Principal) -> None:
     for verb in (users.deactivate_user, users.reactivate_user, users.remove_member):
         with pytest.raises(Exception, match=r"user\.write"):
             verb(membership, actor=viewer)
+
+
+def test_members_are_found_by_name_role_and_state(admin: Principal) -> None:
+    viewer = factories.member(admin.tenant, "viewer", "Somebody-Else")
+    gone = factories.member(admin.tenant, "member")
+    client(admin).delete(path(gone))
+
+    def found(query: str) -> set[str]:
+        answer = client(admin).get(f"{API}users?{query}")
+        assert answer.status_code == 200, answer.content
+        return {user["username"] for user in answer.json()["data"]}
+
+    assert found("q=somebody-e") == {viewer.label}
+    assert found("role=viewer") == {viewer.label}
+    assert found("is_active=false") == {gone.label}
+    assert found("is_active=true&role=member") == set()
+    assert client(admin).get(f"{API}users?is_active=perhaps").status_code == 400
+    assert client(admin).get(f"{API}users?q=%00").status_code == 400

@@ -67,10 +67,26 @@ class SettingsSerializer(Body):
 
 class TenantSerializer(serializers.ModelSerializer[Tenant]):
     id = serializers.UUIDField(source="public_id", read_only=True)
+    domains = serializers.SerializerMethodField(help_text="Host names that are verified")
+    limits = LimitsSerializer(source="quota", read_only=True, allow_null=True)
 
     class Meta:
         model = Tenant
-        fields = ["id", "name", "slug", "status", "created_at", "suspended_at", "deleted_at", "purge_at"]
+        fields = [
+            "id",
+            "name",
+            "slug",
+            "status",
+            "domains",
+            "limits",
+            "created_at",
+            "suspended_at",
+            "deleted_at",
+            "purge_at",
+        ]
+
+    def get_domains(self, tenant: Tenant) -> list[str]:
+        return [domain.hostname for domain in tenant.domains.all() if domain.verified_at is not None]
 
 
 class CreateTenantSerializer(Body):
