@@ -46,20 +46,21 @@ test: test-env ## All tests but the slow ones (ARGS="tenants -k login" for some)
 	@if [ -n "$(ARGS)" ]; then exec $(SERVICES) $(VENV)/python -m pytest -m "not long and not browser" $(ARGS); fi; \
 		exec $(MAKE) -j2 $(GROUPED) test-first test-second
 
-# Two halves side by side, each with a PostgreSQL and a Valkey of its own; the browser's tests follow the second.
+# Two halves side by side, each with a PostgreSQL and a Valkey of its own; the browser's tests follow the first.
 FIRST = tenants tests/permissions tests/isolation
+SECOND = gateway storage realtime tests $(FIRST:%=--ignore=%)
 GROUPED = $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 
 test-first: TEST_HOME = var/test-1
 test-first:
-	@exec $(SERVICES) $(VENV)/python -m pytest -m "not long and not browser" $(FIRST)
+	@failed=0; \
+		$(SERVICES) $(VENV)/python -m pytest -m "not long and not browser" $(FIRST) || failed=1; \
+		$(SERVICES) $(VENV)/python -m pytest -m "browser and not long" || failed=1; \
+		exit $$failed
 
 test-second: TEST_HOME = var/test-2
 test-second:
-	@failed=0; \
-		$(SERVICES) $(VENV)/python -m pytest -m "not long and not browser" $(FIRST:%=--ignore=%) || failed=1; \
-		$(SERVICES) $(VENV)/python -m pytest -m "browser and not long" || failed=1; \
-		exit $$failed
+	@exec $(SERVICES) $(VENV)/python -m pytest -m "not long and not browser" $(SECOND)
 
 test-long: test-env ## The slow tests: faults, scale, foreign test suites
 	@exec $(SERVICES) $(VENV)/python -m pytest -m long $(ARGS)

@@ -88,7 +88,8 @@ class _Slot:
                     waiter.set_result(None)
             await asyncio.sleep(pause)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), REFRESH_SECONDS)
+                async with asyncio.timeout(REFRESH_SECONDS):
+                    await self._wake.wait()
 
     async def _load(self) -> Any:
         async with (

@@ -111,7 +111,9 @@ class Lease:
         """Keep rows until somebody waits."""
         while True:
             asked_at = self._loop.time()
-            if await asyncio.wait_for(conn.fetchval(SOMEBODY_WAITS, *LOCK), TRUST):
+            async with asyncio.timeout(TRUST):  # wait_for may swallow the cancellation that `close` waits for
+                somebody_waits = await conn.fetchval(SOMEBODY_WAITS, *LOCK)
+            if somebody_waits:
                 self._trusted_until = 0.0
                 self._forget()
                 return
