@@ -115,10 +115,9 @@ PRODUCTION = {
 
 
 def manage(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """manage.py as an operator runs it, on production's settings."""
-    cleared = {
-        name: value for name, value in os.environ.items() if not name.startswith(("DEBUG", "ENFORCE_"))
-    }
+    """manage.py as an operator runs it, on production's settings, with nothing that is there for tests."""
+    tests_own = ("DEBUG", "ENFORCE_", "DJANGO_")
+    cleared = {name: value for name, value in os.environ.items() if not name.startswith(tests_own)}
     return subprocess.run(
         [sys.executable, "manage.py", *arguments],
         cwd=ROOT,
