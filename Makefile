@@ -16,7 +16,7 @@ SERVICES = $(VENV)/python -m gateway.supervisor services --home $(TEST_HOME) --
 ARGS =
 
 .PHONY: help up down status reset secrets demo run test test-long check format bench openapi permissions lock python test-env lint-env \
-	test-first test-second check-format check-lint check-templates check-django
+	check-format check-lint check-templates check-django
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,24 +43,8 @@ run: python ## A command with the running instance's environment: make run ARGS=
 	@exec $(SUPERVISOR) run -- $(VENV)/python $(ARGS)
 
 test: test-env ## All tests but the slow ones (ARGS="tenants -k login" for some)
-	@if [ -n "$(ARGS)" ]; then exec $(SERVICES) $(VENV)/python -m pytest -m "not long and not browser" $(ARGS); fi; \
-		exec $(MAKE) -j2 $(GROUPED) test-first test-second
-
-# Two halves side by side, each with a PostgreSQL and a Valkey of its own; the browser's tests follow the first.
-FIRST = tenants tests/permissions tests/isolation
-SECOND = gateway storage realtime tests $(FIRST:%=--ignore=%)
-GROUPED = $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
-
-test-first: TEST_HOME = var/test-1
-test-first:
-	@failed=0; \
-		$(SERVICES) $(VENV)/python -m pytest -m "not long and not browser" $(FIRST) || failed=1; \
-		$(SERVICES) $(VENV)/python -m pytest -m "browser and not long" || failed=1; \
-		exit $$failed
-
-test-second: TEST_HOME = var/test-2
-test-second:
-	@exec $(SERVICES) $(VENV)/python -m pytest -m "not long and not browser" $(SECOND)
+	@exec $(SERVICES) $(VENV)/python -m pytest -m "not long and not browser" $(ARGS)
+	@[ -n "$(ARGS)" ] || exec $(SERVICES) $(VENV)/python -m pytest -m "browser and not long"
 
 test-long: test-env ## The slow tests: faults, scale, foreign test suites
 	@exec $(SERVICES) $(VENV)/python -m pytest -m long $(ARGS)

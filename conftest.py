@@ -51,6 +51,29 @@ def _no_attempts_before() -> None:
         valkey().delete(*found)
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _emptied_beside_readers() -> Iterator[None]:
+    """Tables are emptied between tests while a fixture's processes read several of them: a deadlock is tried again."""
+    from django.db import OperationalError
+    from django.db.backends.base.operations import BaseDatabaseOperations
+    from psycopg.errors import DeadlockDetected
+
+    once = BaseDatabaseOperations.execute_sql_flush
+
+    def execute_sql_flush(self: BaseDatabaseOperations, sql_list: list[str]) -> None:
+        for _ in range(4):
+            try:
+                return once(self, sql_list)
+            except OperationalError as error:
+                if not isinstance(error.__cause__, DeadlockDetected):
+                    raise
+        return once(self, sql_list)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(BaseDatabaseOperations, "execute_sql_flush", execute_sql_flush)
+        yield
+
+
 @pytest.fixture(scope="session")
 def django_db_setup(
     django_test_environment: None, django_db_blocker: DjangoDbBlocker, django_db_keepdb: bool

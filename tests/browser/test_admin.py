@@ -34,7 +34,7 @@ def test_a_list_of_every_model(page: Page, staff: Account) -> None:
 
 def test_a_tenant_is_made_by_the_verb(page: Page, staff: Account) -> None:
     page.goto("/admin/tenants/tenant/add/")
-    page.get_by_label("Name").fill("Made in the admin")
+    page.get_by_role("textbox", name="Name").fill("Made in the admin")
     page.get_by_label("Slug").fill("made-in-the-admin")
     page.get_by_role("button", name="Save", exact=True).click()
     expect(page.get_by_text("was added successfully")).to_be_visible()
@@ -45,7 +45,7 @@ def test_a_tenant_is_made_by_the_verb(page: Page, staff: Account) -> None:
 def test_a_refusal_stands_in_the_form(stack: Stack, page: Page, staff: Account) -> None:
     taken = stack.account("owner")
     page.goto("/admin/tenants/tenant/add/")
-    page.get_by_label("Name").fill("Again")
+    page.get_by_role("textbox", name="Name").fill("Again")
     page.get_by_label("Slug").fill(taken.slug)
     page.get_by_role("button", name="Save", exact=True).click()
     expect(page.get_by_text(re.compile("Taken|already exists"))).to_be_visible()

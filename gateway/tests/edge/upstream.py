@@ -17,6 +17,8 @@ class Upstream:
     dial: str
     seen: list[dict[str, Any]] = field(default_factory=list)
     bodies_begun: asyncio.Event = field(default_factory=asyncio.Event)
+    go_on: asyncio.Event = field(default_factory=asyncio.Event)
+    """A stream of events sends its second once this is set."""
 
 
 async def _serve(request: web.Request, upstream: Upstream) -> web.StreamResponse:
@@ -39,7 +41,7 @@ async def _serve(request: web.Request, upstream: Upstream) -> web.StreamResponse
         await stream.prepare(request)
         for number in range(3):
             await stream.write(f"data: {number}\n\n".encode())
-            await asyncio.sleep(0.3)
+            await asyncio.wait_for(upstream.go_on.wait(), 30)
         return stream
     if path.startswith("/stall"):
         await asyncio.sleep(60)

@@ -40,6 +40,9 @@ class ConfirmPasswordSerializer(Body):
 
 class SignInSerializer(serializers.ModelSerializer[SignIn]):
     id = serializers.UUIDField(source="public_id")
+    second_factor = Text(
+        read_only=True, help_text="`totp`, `webauthn`, `recovery_code`, or empty: none was shown"
+    )
     is_current = serializers.SerializerMethodField()
 
     class Meta:
