@@ -100,3 +100,5 @@ class TenantForm(forms.ModelForm):  # type: ignore[type-arg]
             known |= {name: getattr(instance.settings, name) for name in FIELDS}
             kwargs["initial"] = known | (kwargs.get("initial") or {})
         super().__init__(*args, **kwargs)
+        # The form of a new tenant does not ask for it.
+        self.fields["status"].required = bool(instance is not None and instance.pk)

@@ -36,6 +36,15 @@ def _tenant(slug: str) -> Tenant:
         return Tenant.objects.select_related("quota", "settings").get(slug=slug)
 
 
+def test_the_form_as_it_is_shown_makes_a_tenant(admin: Client) -> None:
+    form = admin.get(LIST + "add/").context["adminform"].form
+    shown = {name: form[name].value() for name in form.fields if name != "status"}  # which it does not show
+    filled = {name: value for name, value in shown.items() if value} | {"name": "Acme", "slug": "acme"}
+    made = admin.post(LIST + "add/", filled)
+    assert made.status_code == 302, made.context["errors"]
+    assert _tenant("acme").status == Tenant.Status.ACTIVE
+
+
 def test_one_form_makes_and_changes_all_of_it(admin: Client) -> None:
     made = admin.post(LIST + "add/", FORM | {"domain": "files.acme.example"})
     assert made.status_code == 302, made.context["errors"]
