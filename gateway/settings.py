@@ -86,9 +86,9 @@ MIDDLEWARE = [
     "gateway.metrics.requests.measured",
     "gateway.middleware.optional_slash",
     "django.middleware.security.SecurityMiddleware",
-    "corsheaders.middleware.CorsMiddleware",
     "csp.middleware.CSPMiddleware",
     "gateway.middleware.security_headers",  # within django-csp, whose policy is for pages
+    "corsheaders.middleware.CorsMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",

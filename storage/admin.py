@@ -268,12 +268,7 @@ class AccessKeyAdmin(ReadOnlyAdmin):
 
     @admin.action(description="Revoke: whatever uses them is refused at once")
     def revoke(self, request: HttpRequest, rows: QuerySet[AccessKey]) -> None:
-        self.each(
-            request,
-            rows.select_related("tenant"),
-            lambda row: access_keys.revoke_access_key(row, actor=actor(request, row.tenant)),
-            "revoked",
-        )
+        self.each_in_tenant(request, rows.select_related("tenant"), access_keys.revoke_access_key, "revoked")
 
 
 @admin.register(Object)

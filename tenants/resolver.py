@@ -215,9 +215,14 @@ def _in_tenant(user: User, at: Asked, credential: Credential) -> Principal:
         if user.is_staff:
             tenant = wanted or Tenant.objects.get(slug=PLATFORM_SLUG)
             return _admitted(Principal(user, tenant, "staff", STAFF, credential, at.ip))
+        is_suspended = (
+            membership is None and memberships.filter(tenant__status=Tenant.Status.SUSPENDED).exists()
+        )
     if membership is None:
         if wanted is not None:
             raise NotFound("No such tenant.", code="tenant_not_found")
+        if is_suspended:
+            raise Forbidden("The tenant is suspended.", code="tenant_suspended")
         raise Forbidden("The account is in no tenant.", code="no_tenant")
     if membership.tenant.status != Tenant.Status.ACTIVE:
         raise Forbidden("The tenant is suspended.", code="tenant_suspended")

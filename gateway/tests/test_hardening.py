@@ -191,6 +191,7 @@ def test_a_named_origin_may_call_the_api_without_cookies(client: Client) -> None
     assert "origin" in answer["Vary"].lower()
     for told in (asked, answer):
         assert "Access-Control-Allow-Credentials" not in told
+        assert {"Content-Security-Policy", "Permissions-Policy", "X-XSS-Protection"} <= set(told.headers)
     assert "Access-Control-Allow-Origin" not in preflight(client, API + "tenants", "https://two.example")
     assert "Access-Control-Allow-Origin" not in preflight(client, API + "tenants", "null")
 

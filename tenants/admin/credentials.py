@@ -91,12 +91,7 @@ class ApiKeyAdmin(ReadOnlyAdmin):
     @admin.action(description="Revoke: whatever uses them is refused at once")
     def revoke(self, request: HttpRequest, rows: QuerySet[ApiKey]) -> None:
         chosen = rows.select_related("tenant", "user")
-        self.each(
-            request,
-            chosen,
-            lambda row: api_keys.revoke_key(row, actor=actor(request, row.tenant)),
-            "revoked",
-        )
+        self.each_in_tenant(request, chosen, api_keys.revoke_key, "revoked")
 
     @action(
         description="Rotate",

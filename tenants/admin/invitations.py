@@ -85,16 +85,12 @@ class InvitationAdmin(VerbAdmin):
     @admin.action(description="Send again: a new link, the one before ends")
     def send_again(self, request: HttpRequest, rows: QuerySet[Invitation]) -> None:
         chosen = rows.select_related("tenant")
-        self.each(
-            request, chosen, lambda row: invitations.resend(row, actor=actor(request, row.tenant)), "on their way"
-        )  # fmt: skip
+        self.each_in_tenant(request, chosen, invitations.resend, "on their way")
 
     @admin.action(description="Take back")
     def revoke(self, request: HttpRequest, rows: QuerySet[Invitation]) -> None:
         chosen = rows.select_related("tenant")
-        self.each(
-            request, chosen, lambda row: invitations.revoke(row, actor=actor(request, row.tenant)), "taken back"
-        )  # fmt: skip
+        self.each_in_tenant(request, chosen, invitations.revoke, "taken back")
 
     @action(description="See as JSON", url_path="json")
     def as_json(self, request: HttpRequest, object_id: str) -> HttpResponse:

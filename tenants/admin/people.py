@@ -154,32 +154,19 @@ class UserAdmin(SigningInActions, VerbAdmin):
     @admin.action(description="Send a link to set a password with")
     def send_link(self, request: HttpRequest, rows: QuerySet[User]) -> None:
         found = (Membership.objects.select_related("tenant", "user").filter(user=row).first() for row in rows)
-        self.each(
-            request,
-            (row for row in found if row is not None),
-            lambda row: passwords.send_link(row, actor=actor(request, row.tenant)),
-            "links on their way",
+        self.each_in_tenant(
+            request, (row for row in found if row is not None), passwords.send_link, "links on their way"
         )
 
     @admin.action(description="Deactivate in all their tenants")
     def deactivate(self, request: HttpRequest, rows: QuerySet[User]) -> None:
         chosen = Membership.objects.filter(user__in=rows, is_active=True).select_related("tenant", "user")
-        self.each(
-            request,
-            chosen,
-            lambda row: users.deactivate_user(row, actor=actor(request, row.tenant)),
-            "memberships deactivated",
-        )
+        self.each_in_tenant(request, chosen, users.deactivate_user, "memberships deactivated")
 
     @admin.action(description="Reactivate in all their tenants")
     def reactivate(self, request: HttpRequest, rows: QuerySet[User]) -> None:
         chosen = Membership.objects.filter(user__in=rows, is_active=False).select_related("tenant", "user")
-        self.each(
-            request,
-            chosen,
-            lambda row: users.reactivate_user(row, actor=actor(request, row.tenant)),
-            "memberships reactivated",
-        )
+        self.each_in_tenant(request, chosen, users.reactivate_user, "memberships reactivated")
 
     @action(
         description="Set a password",
@@ -244,32 +231,17 @@ class MembershipAdmin(VerbAdmin):
     @admin.action(description="Deactivate")
     def deactivate(self, request: HttpRequest, rows: QuerySet[Membership]) -> None:
         chosen = rows.select_related("tenant", "user")
-        self.each(
-            request,
-            chosen,
-            lambda row: users.deactivate_user(row, actor=actor(request, row.tenant)),
-            "deactivated",
-        )
+        self.each_in_tenant(request, chosen, users.deactivate_user, "deactivated")
 
     @admin.action(description="Reactivate")
     def reactivate(self, request: HttpRequest, rows: QuerySet[Membership]) -> None:
         chosen = rows.select_related("tenant", "user")
-        self.each(
-            request,
-            chosen,
-            lambda row: users.reactivate_user(row, actor=actor(request, row.tenant)),
-            "reactivated",
-        )
+        self.each_in_tenant(request, chosen, users.reactivate_user, "reactivated")
 
     @admin.action(description="Remove from the tenant; their keys there are revoked")
     def remove_from_tenant(self, request: HttpRequest, rows: QuerySet[Membership]) -> None:
         chosen = rows.select_related("tenant", "user")
-        self.each(
-            request,
-            chosen,
-            lambda row: users.remove_member(row, actor=actor(request, row.tenant)),
-            "removed",
-        )
+        self.each_in_tenant(request, chosen, users.remove_member, "removed")
 
     @action(description="Import or export", url_path="bulk", icon="swap_vert")
     def bulk(self, request: HttpRequest) -> HttpResponse:

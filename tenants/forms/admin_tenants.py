@@ -81,7 +81,9 @@ class TenantForm(forms.ModelForm):  # type: ignore[type-arg]
         required=False, initial="*", help_text="Names that new buckets may go to; * is all within reach."
     )
     allowed_regions = WordsField(
-        required=False, initial="*", help_text="Regions that new buckets may go to; * is any."
+        required=False,
+        initial="*",
+        help_text="Regions that new buckets may go to; * is any. Our own store has none.",
     )
     api_rate = _number(
         "API requests", "A minute and caller; empty: as the platform, 0: no limit.", most=MOST_RATE

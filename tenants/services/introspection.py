@@ -12,6 +12,7 @@ from gateway.db.scope import platform_scope
 from gateway.errors import DomainError
 from tenants import nexusgate, resolver
 from tenants.models import ApiKey
+from tenants.permissions import PERMISSIONS
 from tenants.principal import Principal
 from tenants.tokens import AccessToken
 
@@ -40,8 +41,11 @@ def introspect(token: str, *, caller: Principal | None) -> dict[str, Any]:
         InvalidTokenError,
     ):  # the latter where it ends just now, between two looks
         return INACTIVE
-    if not everywhere and caller is not None and tenant_id != caller.tenant.pk:
-        return INACTIVE
+    if not everywhere and caller is not None:
+        if tenant_id != caller.tenant.pk:
+            return INACTIVE
+        # What the platform's staff may do elsewhere is no tenant's affair.
+        answer["scope"] = " ".join(p for p in answer["scope"].split() if p in PERMISSIONS)
     return answer
 
 

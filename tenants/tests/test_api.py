@@ -170,7 +170,9 @@ def test_a_suspended_tenant_is_closed() -> None:
     path = f"{API}tenants/{tenant.public_id}"
     assert client(admin).patch(path, {"status": "suspended"}, format="json").status_code == 403
     assert client(factories.staff()).patch(path, {"status": "suspended"}, format="json").status_code == 200
-    assert client(admin).get(API + "auth/me").status_code == 403
+    for named in ({}, {"X-Tenant": ""}):
+        refused = client(admin, **named).get(API + "auth/me")
+        assert (refused.status_code, refused.json()["code"]) == (403, "tenant_suspended")
     with platform_scope("test"):
         assert Tenant.objects.get(pk=tenant.pk).status == "suspended"
 

@@ -103,6 +103,15 @@ def test_a_tenants_caller_learns_of_its_own_tenant_alone(admin: Principal, setti
             assert asked(who, token)["tenant"] == foreign.tenant.slug
 
 
+def test_a_tenants_caller_is_not_told_what_staff_may_do_elsewhere(admin: Principal, settings) -> None:
+    settings.INTROSPECT_SECRET = SECRET
+    token = factories.bearer(factories.staff()).removeprefix("Bearer ")
+    told = asked(client(admin), token)
+    assert (told["active"], told["role"]) == (True, "staff")
+    assert not [scope for scope in told["scope"].split() if scope.startswith("platform.")]
+    assert "platform.tenants" in asked(client(factories.staff()), token)["scope"].split()
+
+
 def test_what_ended_is_not_active(admin: Principal) -> None:
     member = factories.member(admin.tenant, "member")
     assert member.user is not None
