@@ -55,4 +55,14 @@ def take_request_id(task_id: str = "-", task: Any = None, **_: Any) -> None:
     """What beat starts, and no request, goes by the task's own id."""
     from gateway.logs import request_id
 
-    request_id.set(getattr(task.request, "gatehouse_request_id", None) or task_id)
+    found = getattr(task.request, "gatehouse_request_id", None) or task_id
+    task.request.gatehouse_before = request_id.set(found)
+
+
+@signals.task_postrun.connect  # type: ignore[untyped-decorator]
+def give_request_id_back(task: Any = None, **_: Any) -> None:
+    """What the process says between tasks is about none of them."""
+    from gateway.logs import request_id
+
+    if (before := getattr(task.request, "gatehouse_before", None)) is not None:
+        request_id.reset(before)

@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from gateway import logs, redaction
+from gateway.celery import app
 
 
 def line(formatter: logging.Formatter, message: str, *arguments: object, failed: bool = False) -> str:
@@ -43,6 +44,19 @@ def test_a_traceback_is_in_the_object_and_without_secrets() -> None:
     assert "Traceback" in json.loads(told)["exception"]
     assert "Deep-secret" not in told + text
     assert text.startswith("WARNING gateway.some it failed [-]")
+
+
+def test_a_task_without_a_request_goes_by_its_own_id_and_leaves_none_behind() -> None:
+    @app.task(name="tests.seen")
+    def seen() -> str:
+        return logs.request_id.get()
+
+    before = logs.request_id.get()
+    try:
+        assert seen.apply(task_id="its-own").get() == "its-own"
+    finally:
+        app.tasks.pop("tests.seen")
+    assert logs.request_id.get() == before
 
 
 @pytest.mark.parametrize(
