@@ -34,6 +34,10 @@ FEATURES: dict[str, Feature] = {
     feature.name: feature
     for feature in (
         Feature("storage", "Storage", "Buckets, objects, S3 and its access keys, backends", ("storage.",)),
+        Feature(
+            "workspaces", "Workspaces", "Workspaces and their tools, templates", ("workspace.", "template.")
+        ),
+        Feature("services", "Services", "Managed services and their ports", ("service.",)),
         Feature("events", "Events", "The event log and its live streams", ("event.",)),
         Feature("domains", "Domains", "Adding and verifying host names of its own", ("domain.",)),
     )

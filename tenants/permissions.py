@@ -45,6 +45,19 @@ GROUPS: dict[str, dict[str, str]] = {
         "storage.access_key.write": "Make and revoke own S3 access keys",
         "storage.access_key.manage": "See and revoke everybody's S3 access keys",
     },
+    "Workspaces": {
+        "workspace.read": "See workspaces within reach, and templates",
+        "workspace.use": "Call the tools and ports of workspaces within reach",
+        "workspace.write": "Create workspaces, change, share and delete own ones",
+        "workspace.terminal": "Open terminals in workspaces within reach",
+        "workspace.manage": "Reach, change and delete everybody's workspaces",
+        "template.write": "Add, change and remove templates",
+    },
+    "Services": {
+        "service.read": "See services, their logs and usage",
+        "service.write": "Add, change, start, stop and delete services, give them ports",
+        "service.terminal": "Open terminals in services",
+    },
 }
 PERMISSIONS: dict[str, str] = {name: text for group in GROUPS.values() for name, text in group.items()}
 
@@ -52,15 +65,28 @@ PERMISSIONS: dict[str, str] = {name: text for group in GROUPS.values() for name,
 PLATFORM_PERMISSIONS: dict[str, str] = {
     "platform.tenants": "Create and change tenants",
     "platform.backends": "Manage storage backends that all tenants share",
+    "platform.templates": "Manage workspace templates that all tenants share",
 }
 
-_VIEWER = frozenset({"tenant.read", "event.read", "storage.bucket.read", "storage.object.read"})
+_VIEWER = frozenset(
+    {
+        "tenant.read",
+        "event.read",
+        "storage.bucket.read",
+        "storage.object.read",
+        "workspace.read",
+        "service.read",
+    }
+)
 _MEMBER = _VIEWER | {
     "api_key.write",
     "storage.bucket.write",
     "storage.object.write",
     "storage.object.delete",
     "storage.access_key.write",
+    "workspace.use",
+    "workspace.write",
+    "workspace.terminal",
 }
 _ADMIN = frozenset(PERMISSIONS)
 

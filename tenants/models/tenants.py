@@ -143,6 +143,14 @@ class Quota(models.Model):
     users = models.PositiveIntegerField(null=True, blank=True)
     api_keys = models.PositiveIntegerField(null=True, blank=True)
     workspaces = models.PositiveIntegerField(null=True, blank=True)
+    workspaces_per_user = models.PositiveIntegerField(null=True, blank=True)
+    services = models.PositiveIntegerField(null=True, blank=True)
+    instance_memory_bytes = models.PositiveBigIntegerField(
+        null=True, blank=True, help_text="The most that one workspace or service may be given."
+    )
+    instance_cpu_millis = models.PositiveIntegerField(
+        null=True, blank=True, help_text="Thousandths of a core, the most for one workspace or service."
+    )
     devices = models.PositiveIntegerField(null=True, blank=True)
 
     objects = TenantQuerySet.as_manager()

@@ -13,8 +13,22 @@ from tenants.principal import Principal
 
 from . import audit, snapshot
 
-Limited = Literal["buckets", "access_keys", "users", "api_keys", "workspaces", "devices"]
-LIMITS = ("storage_bytes", "users", "api_keys", "buckets", "access_keys", "workspaces", "devices")
+Limited = Literal[
+    "buckets", "access_keys", "users", "api_keys", "workspaces", "workspaces_per_user", "services", "devices"
+]
+LIMITS = (
+    "storage_bytes",
+    "users",
+    "api_keys",
+    "buckets",
+    "access_keys",
+    "workspaces",
+    "workspaces_per_user",
+    "services",
+    "instance_memory_bytes",
+    "instance_cpu_millis",
+    "devices",
+)
 GB = 1 << 30
 
 

@@ -1,0 +1,36 @@
+"""Copies of a workspace's volume."""
+
+from __future__ import annotations
+
+from django.db import models
+
+from gateway.db.models import PublicId, TenantQuerySet
+
+from .workspaces import Workspace
+
+
+class VolumeSnapshot(PublicId):
+    """A volume's content at one moment: a compressed tar below the home, named by `public_id`."""
+
+    class State(models.TextChoices):
+        PENDING = "pending"
+        READY = "ready"
+        FAILED = "failed"
+
+    tenant = models.ForeignKey("tenants.Tenant", models.CASCADE, related_name="+")
+    workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="snapshots")
+    name = models.CharField(max_length=100)
+    state = models.CharField(max_length=7, choices=State, default=State.PENDING)
+    size_bytes = models.PositiveBigIntegerField(default=0)
+    sha256 = models.CharField(max_length=64, blank=True)
+    error = models.CharField(max_length=500, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    created_by = models.CharField(max_length=150, blank=True)
+
+    objects = TenantQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-created_at"]
+
+    def __str__(self) -> str:
+        return self.name
