@@ -54,6 +54,15 @@ def size(value: int | None) -> str:
 
 
 @register.filter
+def cores(millis: int | None) -> str:
+    """Thousandths of a processor core."""
+    if millis is None:
+        return ""
+    amount = f"{millis / 1000:.3f}".rstrip("0").rstrip(".")
+    return "1 core" if amount == "1" else f"{amount} cores"
+
+
+@register.filter
 def pretty(value: Any) -> str:
     """JSON for people."""
     return json.dumps(value, indent=2, ensure_ascii=False, default=str)
@@ -92,9 +101,14 @@ def tightness(percent: int) -> str:
 
 @register.filter
 def event_icon(kind: str) -> str:
-    return {"storage": "bucket", "tenants": "users", "system": "settings", "gateway": "link"}.get(
-        kind.partition(".")[0], "pulse"
-    )
+    icons = {
+        "storage": "bucket",
+        "tenants": "users",
+        "system": "settings",
+        "gateway": "link",
+        "workspaces": "screen",
+    }
+    return icons.get(kind.partition(".")[0], "pulse")
 
 
 @register.inclusion_tag("gateway/_field.html")

@@ -7,7 +7,7 @@
 import { icon, make } from "./dom.js";
 import { ago } from "./times.js";
 
-const ICONS = { storage: "bucket", tenants: "users", system: "settings", gateway: "link" };
+const ICONS = { storage: "bucket", tenants: "users", system: "settings", gateway: "link", workspaces: "screen" };
 const MOST = 100;
 const PATIENCE = 1500;
 

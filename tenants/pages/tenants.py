@@ -22,8 +22,13 @@ _LABELS = {
     "buckets": ("bucket", "Buckets"),
     "access_keys": ("key", "S3 access keys"),
     "workspaces": ("screen", "Workspaces"),
+    "workspaces_per_user": ("user", "Workspaces of one member"),
+    "services": ("box", "Services"),
+    "instance_memory_bytes": ("gauge", "Memory of one workspace or service"),
+    "instance_cpu_millis": ("gauge", "Processor of one workspace or service"),
     "devices": ("pulse", "Devices"),
 }
+_OF_EACH = ("workspaces_per_user", "instance_memory_bytes", "instance_cpu_millis")  # nothing to count
 
 
 @page("tenant.read", methods=("GET", "HEAD", "POST"))
@@ -65,5 +70,15 @@ def limits(request: PageRequest) -> HttpResponse:
         icon, label = _LABELS[name]
         limit = getattr(most, name)
         if name in used or limit is not None:
-            rows.append({"name": name, "icon": icon, "label": label, "used": used.get(name), "limit": limit})
+            rows.append(
+                {
+                    "name": name,
+                    "icon": icon,
+                    "label": label,
+                    "used": used.get(name),
+                    "limit": limit,
+                    "in_bytes": name.endswith("_bytes"),
+                    "of_each": name in _OF_EACH,
+                }
+            )
     return show(request, "tenants/limits.html", {"rows": rows}, part="tenants/_limits.html")
