@@ -23,4 +23,7 @@ class Sample(models.Model):
     objects = TenantQuerySet.as_manager()
 
     class Meta:
-        indexes = [models.Index(fields=["tenant", "key", "at"], name="sample_by_time")]
+        indexes = [
+            models.Index(fields=["key", "at"], name="sample_of_key"),
+            models.Index(fields=["at"], name="sample_by_time"),
+        ]

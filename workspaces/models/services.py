@@ -39,6 +39,11 @@ class Service(Instance):
 
     kind = models.CharField(max_length=10, choices=Kind, default=Kind.CONTAINER)
     url = models.URLField(max_length=500, blank=True, help_text="Of an external service.")
+    private_allowed = models.BooleanField(
+        default=False,
+        editable=False,
+        help_text="Whether the URL may lead to an address that is not public: staff wrote it.",
+    )
     command = ArrayField(
         models.CharField(max_length=2000), default=list, blank=True, help_text="Unset: the image's."
     )
