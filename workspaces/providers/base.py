@@ -212,8 +212,9 @@ class Provider(Protocol):
     def restore(self, spec: Spec, content: BinaryIO) -> None:
         """Replace the stopped workspace's volume by a tar stream of `export`'s form.
 
-        What would leave the volume (absolute names, `..`, links out of it, devices) is refused. Raises Refused,
-        Unavailable; after a failure the volume is as it was before.
+        What would leave the volume (absolute names, `..`, a name below a link, a hard link out of it, devices) is
+        refused; symbolic links are kept as they are, followed by nobody. Raises Refused, Unavailable; after a
+        failure the volume is as it was before.
         """
 
     def volume_bytes(self, key: str) -> int | None:
