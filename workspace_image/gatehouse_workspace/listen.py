@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from pathlib import Path
 
@@ -19,7 +20,12 @@ def tcp(host: str, port: int) -> socket.socket:
 
 
 def unix(folder: Path, port: int) -> socket.socket:
-    """A listening `<folder>/p<port>.sock` in the place of one that an earlier process left."""
+    """A listening `<folder>/p<port>.sock`: the one that was bound for us, else in the place of an earlier process's.
+
+    A sandbox finds its folder read-only: what it could put there, the edge would follow.
+    """
+    if (inherited := _inherited(port)) is not None:
+        return inherited
     path = folder / f"p{port}.sock"
     path.unlink(missing_ok=True)
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -29,3 +35,15 @@ def unix(folder: Path, port: int) -> socket.socket:
     sock.listen(BACKLOG)
     sock.setblocking(False)
     return sock
+
+
+def _inherited(port: int) -> socket.socket | None:
+    """From GATEHOUSE_LISTEN_FDS, `port:descriptor …`."""
+    for word in os.environ.get("GATEHOUSE_LISTEN_FDS", "").split():
+        name, _, descriptor = word.partition(":")
+        if name == str(port):
+            sock = socket.socket(fileno=int(descriptor))
+            sock.set_inheritable(False)
+            sock.setblocking(False)
+            return sock
+    return None

@@ -7,6 +7,7 @@ import http.server
 import json
 import os
 import pathlib
+import socket
 import socketserver
 import sys
 import threading
@@ -114,7 +115,11 @@ class Unix(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
 sys.stdout.write("started\n")
 sys.stdout.flush()
 sockets = os.environ.get("GATEHOUSE_SOCKETS")
-if sockets:
+inherited = dict(word.split(":") for word in os.environ.get("GATEHOUSE_LISTEN_FDS", "").split())
+if "8080" in inherited:
+    server = Unix("", Handler, bind_and_activate=False)
+    server.socket = socket.socket(fileno=int(inherited["8080"]))
+elif sockets:
     path = pathlib.Path(sockets) / "p8080.sock"
     path.unlink(missing_ok=True)
     server: socketserver.BaseServer = Unix(str(path), Handler)
