@@ -125,6 +125,15 @@ def size(name: str, default: int) -> int:
     return int(match[1]) * _UNITS[match[2]]
 
 
+def ports(name: str, default: str) -> range:
+    """Ports `first-last`, from 1 to 65535, both included."""
+    raw = os.environ.get(name) or default
+    match = re.fullmatch(r"(\d{1,5})-(\d{1,5})", raw.strip())
+    if not match or not 1 <= int(match[1]) <= int(match[2]) <= 65535:
+        raise EnvError(f"{name}={raw!r} is not a range of ports such as {default}")
+    return range(int(match[1]), int(match[2]) + 1)
+
+
 def words(name: str, default: str = "") -> list[str]:
     """A comma-separated list; white space around the parts is dropped."""
     return [w.strip() for w in os.environ.get(name, default).split(",") if w.strip()]

@@ -364,6 +364,13 @@ warnings.filterwarnings("ignore", "No directory at", UserWarning, "django.core.h
 WHITENOISE_AUTOREFRESH = False
 WHITENOISE_MAX_AGE = 60  # names carry no fingerprint: an upgrade reaches browsers within this many seconds
 
+# Managed services (docs/services.md): the ports that the edge may listen on for them.
+SERVICE_PORTS = env.ports("SERVICE_PORTS", "14000-14999")
+# Terminals: how many one user has open in a live process, and after how long one ends that nobody types in, or at all.
+TERMINALS_PER_USER = env.integer("TERMINALS_PER_USER", 10, least=1)
+TERMINAL_IDLE_MINUTES = env.integer("TERMINAL_IDLE_MINUTES", 60, least=1)
+TERMINAL_HOURS = env.integer("TERMINAL_HOURS", 12, least=1)
+
 # Streams (docs/realtime.md): connections a process takes, in all and of one tenant; connects per minute and user;
 # what a reader may leave waiting, and how long one send to it may block, before it is cut off.
 REALTIME_CONNECTIONS = env.integer("REALTIME_CONNECTIONS", 8000, least=1)

@@ -15,7 +15,7 @@ def advisory_lock(kind: str, object_id: int) -> Iterator[bool]:
 
     A crash of the holder ends its session and with it the lock.
     """
-    key = (zlib.crc32(kind.encode()) - (1 << 31), object_id & 0x7FFFFFFF)
+    key = (_number(kind), object_id & 0x7FFFFFFF)
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_lock(%s, %s)", key)
         (held,) = cursor.fetchone()
@@ -25,3 +25,13 @@ def advisory_lock(kind: str, object_id: int) -> Iterator[bool]:
         if held:
             with connection.cursor() as cursor:
                 cursor.execute("SELECT pg_advisory_unlock(%s, %s)", key)
+
+
+def lock_until_commit(kind: str) -> None:
+    """Hold `kind`, which all tenants share, until the caller's transaction ends; waits for its holder."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s, 0)", [_number(kind)])
+
+
+def _number(kind: str) -> int:
+    return zlib.crc32(kind.encode()) - (1 << 31)
