@@ -7,10 +7,12 @@ import ipaddress
 import re
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from importlib import import_module
+from typing import Literal
 
 import jwt
 from django.conf import settings
-from django.contrib.auth import logout
+from django.contrib.auth import get_user, logout
 from django.http import HttpRequest
 from django.utils.crypto import constant_time_compare
 from rest_framework_simplejwt.exceptions import TokenError
@@ -54,15 +56,16 @@ def client_ip(request: HttpRequest) -> str | None:
         return None
 
 
-def from_session(request: HttpRequest) -> Principal | None:
+def from_session(request: HttpRequest, at: Asked | None = None) -> Principal | None:
     """The signed-in user, acting in the tenant that the session chose, else (it may be suspended) in another of theirs.
 
     None when signed out or without a tenant. Raises NotFound for a tenant that the request names and is not theirs.
+    What the request says of that and of its origin is in `at` where somebody has read it already.
     """
-    user = request.user
+    user = request.user if hasattr(request, "user") else get_user(request)
     if not isinstance(user, User) or not user.is_active:
         return None
-    at = asked(request)
+    at = at or asked(request)
     sign_in = sign_ins.of_session(request.session, user, at.ip, request.headers.get("User-Agent", ""))
     if sign_in is None:  # ended, or not used for too long
         with platform_scope("a session is an account's, not a tenant's"):
@@ -99,8 +102,32 @@ def from_token(token: str, at: Asked) -> Principal:
 
     What was established a moment ago is not looked up again (`services.principals`).
     """
-    asked_for = f"{at.slug}|{at.host}|{at.ip}|{token}"
-    return principals.cache.get(asked_for, lambda: _established(token, at))
+    return principals.cache.get(_question("token", token, at), lambda: _established(token, at))
+
+
+def kept(kind: Literal["token", "session"], text: str, at: Asked) -> Principal | None:
+    """What `from_token` or `from_cookie` established a moment ago; to be read alone, for it is shared."""
+    return principals.cache.kept(_question(kind, text, at))
+
+
+def _question(kind: str, text: str, at: Asked) -> str:
+    return f"{kind}|{at.slug}|{at.host}|{at.ip}|{text}"
+
+
+def from_cookie(session_key: str, at: Asked, *, user_agent: str = "") -> Principal:
+    """`from_session` of a session's key alone, for who has no request of Django's. Raises Unauthenticated too."""
+    question = _question("session", session_key, at)
+    return principals.cache.get(question, lambda: _of_cookie(session_key, at, user_agent))
+
+
+def _of_cookie(session_key: str, at: Asked, user_agent: str) -> Principal:
+    request = HttpRequest()
+    request.META = {"HTTP_HOST": at.host, "HTTP_USER_AGENT": user_agent}
+    request.session = import_module(settings.SESSION_ENGINE).SessionStore(session_key)
+    found = from_session(request, at)
+    if found is None:
+        raise Unauthenticated(_REFUSED)
+    return found
 
 
 def _established(token: str, at: Asked) -> Principal:
@@ -213,7 +240,7 @@ def _in_tenant(user: User, at: Asked, credential: Credential) -> Principal:
                 memberships.filter(tenant__status=Tenant.Status.ACTIVE).order_by("-is_default", "pk").first()
             )
         if user.is_staff:
-            tenant = wanted or Tenant.objects.get(slug=PLATFORM_SLUG)
+            tenant = wanted or Tenant.objects.select_related("settings").get(slug=PLATFORM_SLUG)
             return _admitted(Principal(user, tenant, "staff", STAFF, credential, at.ip))
         is_suspended = (
             membership is None and memberships.filter(tenant__status=Tenant.Status.SUSPENDED).exists()
@@ -254,12 +281,12 @@ def _requires_second_factor(found: Principal) -> bool:
 
 def _wanted_tenant(at: Asked) -> Tenant | None:
     if at.slug:
-        present = Tenant.objects.present().filter(slug=at.slug)
+        present = Tenant.objects.present().select_related("settings").filter(slug=at.slug)
         tenant = present.first() if re.fullmatch(SLUG_FORM, at.slug) else None
         if tenant is None:
             raise NotFound("No such tenant.", code="tenant_not_found")
         return tenant
     if at.host and at.host not in (settings.PUBLIC_HOST, "localhost", "127.0.0.1"):
-        domain = Domain.objects.routing().select_related("tenant").filter(hostname=at.host).first()
+        domain = Domain.objects.routing().select_related("tenant__settings").filter(hostname=at.host).first()
         return domain.tenant if domain else None
     return None

@@ -2,17 +2,20 @@
 
 GET /decide, /commit, /failed: one question each (gateway.decision.types), all about the client's request
 that the edge's headers describe. * /handle/<decider>: the client's request itself, for `Decider.handle`.
-GET /healthz: 200 when every snapshot part is loaded, else 503.
+GET /healthz: 200 when every snapshot part is loaded, else 503. GET /listeners: the ports that the edge shall listen
+on beside its own, a JSON list of gateway.decision.types.Listener.
 """
 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
 from contextlib import AbstractAsyncContextManager
+from dataclasses import asdict
 from functools import partial
 from typing import Any
 
 import asyncpg
+import orjson
 
 from gateway import logs
 from gateway.decision import answers, wire
@@ -77,6 +80,10 @@ class DecisionApp:
             await _reply(send, (200 if ready else 503, [(b"content-length", b"0")], b""))
         elif ctx is None or not ctx.snapshot.ready:
             await _reply(send, _NOT_READY)
+        elif path == "/listeners":
+            found = [asdict(each) for decider in self._registry.deciders for each in decider.listeners(ctx)]
+            body = orjson.dumps(found)
+            await _reply(send, (200, [(b"content-length", str(len(body)).encode())], body))
         elif path.startswith(_HANDLE):
             await self._handle(path[len(_HANDLE) :], scope["headers"], ctx, receive, send)
         else:

@@ -4,7 +4,7 @@ import ipaddress
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import aiohttp
 import redis.asyncio
@@ -14,6 +14,9 @@ from gateway.decision.limits import Limits
 from gateway.decision.registry import Registry
 from gateway.decision.snapshot import Snapshot, SnapshotPart
 from gateway.metrics import REGISTRY, Reading
+
+if TYPE_CHECKING:
+    from gateway.decision.callers import Callers
 
 PUBLIC_HOSTS = "platform.public-hosts"
 """The name of the snapshot part (a set of host names) that adds to the hosts the settings name."""
@@ -36,6 +39,8 @@ class DecisionContext:
     hosts_part: SnapshotPart[frozenset[str]] | None = field(default=None)
     limits: Limits = field(default_factory=Limits)
     """How often a caller may ask: `ctx.limits.take("<group>", caller, per_minute)`."""
+    callers: "Callers" = field(default=cast("Any", None))
+    """Who asks: `await ctx.callers.find(head, given)`. None in a process without Django's models."""
 
     def is_public_host(self, host: str) -> bool:
         """Whether the platform itself (pages, API, path-style S3) is served under that host name.
@@ -74,9 +79,13 @@ async def open_context(registry: Registry, settings: Any) -> AsyncIterator[Decis
     )
     pools = Reading("gatehouse_database_connections", POOL_TEXT, POOL_LABELS, db.usage)
     http = aiohttp.ClientSession(connector=connector, timeout=timeout, auto_decompress=False)
+    from gateway.decision.callers import Callers  # models, which are not there yet when this file is read
+
+    callers = Callers()
     try:
         await snapshot.start()
         yield DecisionContext(
+            callers=callers,
             snapshot=snapshot,
             db=db,
             http=http,
@@ -88,6 +97,7 @@ async def open_context(registry: Registry, settings: Any) -> AsyncIterator[Decis
     finally:
         REGISTRY.unregister(pools)
         await snapshot.close()
+        await callers.close()
         await http.close()
         await cache.aclose()
         await db.close()

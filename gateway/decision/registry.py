@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from gateway.decision import answers
 from gateway.decision.snapshot import SnapshotPart
-from gateway.decision.types import Answer, BackendAnswer, Decision, Failure, RequestHead
+from gateway.decision.types import Answer, BackendAnswer, Decision, Failure, Listener, RequestHead
 
 if TYPE_CHECKING:
     from gateway.decision.context import DecisionContext
@@ -48,6 +48,10 @@ class Decider(ABC):
 
         An exception becomes `failed(..., Failure(500))`; a `DatabaseBusy` becomes 503.
         """
+
+    def listeners(self, ctx: "DecisionContext") -> Iterable[Listener]:
+        """Further ports that the edge shall listen on; asked for about twice a second. No I/O, nearly free."""
+        return ()
 
     async def commit(
         self, head: RequestHead, token: Mapping[str, Any], backend: BackendAnswer, ctx: "DecisionContext"

@@ -42,6 +42,21 @@ REMOVE_HEADER_SLOTS = 8
 RESPONSE_HEADER_SLOTS = 4
 """How many response headers a Forward can set."""
 
+Confinement = Literal["site", "host"]
+"""What a stranger's answer may not say of where it comes from.
+
+site: it comes from the platform's own origin. Headers that speak for the whole site do not pass, and the page that it
+      may be is sandboxed (CONTENT_SANDBOX): its scripts run in an origin of their own.
+host: it comes from another port of the platform's host name, an origin of its own. What a browser would hold against
+      the whole host (Strict-Transport-Security, Clear-Site-Data) does not pass; cookies do.
+"""
+
+CONTENT_SANDBOX = "sandbox allow-scripts allow-forms allow-popups allow-downloads"
+"""The Content-Security-Policy of a stranger's page on the platform's own origin."""
+
+CREDENTIAL_HEADERS = ("Authorization", "X-API-Key", "X-Tenant", "X-CSRFToken", "Cookie", "X-Gatehouse-*")
+"""What tells the platform who asks: a Forward that strips credentials passes on none of it."""
+
 BACKEND_HEADERS = (
     "ETag",
     "Content-Type",
@@ -193,6 +208,10 @@ class Forward:
     remove_headers: Iterable[str] = ()
     """Request headers that must not reach the upstream, `X-Amz-Security-Token` or the pattern
     `X-Amz-*`. At most REMOVE_HEADER_SLOTS; a name that is also set stays set."""
+    strip_credentials: bool = False
+    """CREDENTIAL_HEADERS of the client do not reach the upstream; one that is also set stays set."""
+    confine: Confinement | None = None
+    """The upstream is a stranger, and its answer is shown under the platform's host name."""
     set_response_headers: Mapping[str, str] = field(default_factory=dict)
     """Replaces headers of the upstream's answer, `Content-Security-Policy: sandbox` for what a stranger
     uploaded. At most RESPONSE_HEADER_SLOTS; no value may be empty."""
@@ -215,6 +234,19 @@ class Handle:
 
 
 Decision = Answer | SendFile | Forward | Handle
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """A further port that the edge listens on because a decider says so (`Decider.listeners`)."""
+
+    port: int
+    protocol: Literal["http", "tcp"] = "http"
+    """http: every request is asked about, with `RequestHead.local_port`. tcp: bytes pass to `dial` as they are."""
+    host: str = ""
+    """An address of this machine; empty for all that the edge listens on."""
+    dial: str = ""
+    """Of tcp: `host:port` or `unix//absolute/path`."""
 
 
 @dataclass(slots=True)

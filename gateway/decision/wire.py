@@ -43,6 +43,10 @@ DRESSED = "X-Gw-Dressed"
 SET_COUNT = "X-Gw-Set"
 REMOVE_COUNT = "X-Gw-Remove"
 RESPONSE_COUNT = "X-Gw-Response"
+STRIPPED = "X-Gw-Stripped"
+"""Present when the client's credentials must not pass."""
+CONFINED = "X-Gw-Confined"
+"""A Confinement."""
 
 STATUS = "X-Gw-Status"
 MASKED = "X-Gw-Masked"
@@ -52,7 +56,7 @@ SIGNATURE_HEADERS = ("Host", "Authorization", "X-Amz-Date", "X-Amz-Content-Sha25
 SIGNATURE_TIER = "signature"
 """What signing a request anew sets, so common that it is told by headers of its own."""
 
-SET_TIERS = (4, SET_HEADER_SLOTS)
+SET_TIERS = (4, 6, SET_HEADER_SLOTS)
 REMOVE_TIERS = (2, REMOVE_HEADER_SLOTS)
 RESPONSE_TIERS = (2, RESPONSE_HEADER_SLOTS)
 """The edge has one rule for each count, so few headers cost little; the slots of a rule are all
@@ -218,6 +222,7 @@ _ACTION, _DECIDER, _SEALED, _DIAL_TO = _key(ACTION), _key(DECIDER), _key(SEALED)
 _PATH, _QUERY, _RANGE, _LAST_MODIFIED = _key(PATH), _key(QUERY), _key(RANGE), _key(LAST_MODIFIED)
 _DRESSED, _SET_COUNT, _REMOVE_COUNT = _key(DRESSED), _key(SET_COUNT), _key(REMOVE_COUNT)
 _RESPONSE_COUNT = _key(RESPONSE_COUNT)
+_STRIPPED, _CONFINED = _key(STRIPPED), _key(CONFINED)
 _SLOTS = {
     kind: tuple((_key(slot(kind, index, "n")), _key(slot(kind, index, "v"))) for index in range(tiers[-1]))
     for kind, tiers in (("D", REMOVE_TIERS), ("S", SET_TIERS), ("R", RESPONSE_TIERS))
@@ -250,8 +255,18 @@ def _forward(decision: Forward, signer: TokenSigner) -> RawHeaders:
         (_QUERY, query.encode("latin-1")),
     ]
     _add_token(headers, decision.commit, signer)
-    if decision.remove_headers or decision.set_headers or decision.set_response_headers:
+    if (
+        decision.set_headers
+        or decision.strip_credentials
+        or decision.confine is not None
+        or decision.remove_headers
+        or decision.set_response_headers
+    ):
         headers.append((_DRESSED, b"1"))
+        if decision.strip_credentials:
+            headers.append((_STRIPPED, b"1"))
+        if decision.confine is not None:
+            headers.append((_CONFINED, decision.confine.encode("latin-1")))
         removed = [(name, "-") for name in decision.remove_headers]
         _fill(headers, "D", _REMOVE_COUNT, REMOVE_TIERS, removed)
         if len(decision.set_headers) == len(_SIGNATURE):

@@ -15,7 +15,7 @@ from itertools import product
 from typing import Any, Literal, get_args
 
 from gateway.decision import answers, wire
-from gateway.decision.types import BACKEND_HEADERS, Patience
+from gateway.decision.types import BACKEND_HEADERS, CONTENT_SANDBOX, CREDENTIAL_HEADERS, Patience
 from gateway.edge.settings import EdgeSettings
 
 Json = dict[str, Any]
@@ -68,6 +68,18 @@ _SITE_WIDE = (
     *("Access-Control-*", "Service-Worker-Allowed", "Nel", "Report-To", "Reporting-Endpoints"),
 )
 """What an answer says about the whole site that it comes from. A masked upstream is a tenant's, the site ours."""
+
+_HOST_WIDE = ("Clear-Site-Data", "Strict-Transport-Security", "Alt-Svc", "Nel", "Report-To")
+"""What an answer says about a whole host, whatever the port."""
+
+_CONFINED: dict[str, Json] = {
+    "site": {
+        "delete": [name for name in _SITE_WIDE if name != "Location"],
+        "set": {"Content-Security-Policy": [CONTENT_SANDBOX], "Referrer-Policy": ["no-referrer"]},
+    },
+    "host": {"delete": list(_HOST_WIDE)},
+}
+"""By Confinement. A redirect stays: it leads a program, or a page that has no rights, elsewhere."""
 
 _REDIRECTS = (301, 302, 303, 307, 308)
 
@@ -300,6 +312,10 @@ def _transport(settings: EdgeSettings, *, answer: float, tls: bool = False, stal
 
 def _dress() -> Iterator[Json]:
     """The headers that a Forward sets and removes."""
+    yield {
+        "match": [{"vars": {_told(wire.STRIPPED): ["1"]}}],
+        "handle": [{"handler": "headers", "request": {"delete": list(CREDENTIAL_HEADERS)}}],
+    }
     yield from _slots("D", wire.REMOVE_COUNT, wire.REMOVE_TIERS)
     signature = {name: _told(wire.signature_slot(name)) for name in wire.SIGNATURE_HEADERS}
     yield {
@@ -308,6 +324,12 @@ def _dress() -> Iterator[Json]:
     }
     yield from _slots("S", wire.SET_COUNT, wire.SET_TIERS)
     yield from _slots("R", wire.RESPONSE_COUNT, wire.RESPONSE_TIERS)
+    # What stands later is done to the answer earlier: what is set above stays set.
+    for confinement, operations in _CONFINED.items():
+        yield {
+            "match": [{"vars": {_told(wire.CONFINED): [confinement]}}],
+            "handle": [{"handler": "headers", "response": {**operations, "deferred": True}}],
+        }
 
 
 def _slots(kind: str, counter: str, tiers: tuple[int, ...]) -> Iterator[Json]:

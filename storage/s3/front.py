@@ -1,10 +1,7 @@
 """What the S3 front works with: the index, the store, and names found in the snapshot or, once, the database."""
 
-import asyncio
-from collections.abc import Awaitable, Callable, Hashable
-from typing import Final, Generic, TypeVar
-
 from gateway.decision.context import DecisionContext
+from gateway.decision.lookups import Lookups
 from gateway.metrics.series import RATE_LIMITED
 from storage import snapshot
 from storage.index import BucketInfo, ObjectIndex
@@ -12,38 +9,6 @@ from storage.rates import RATES
 from storage.s3.errors import S3Error
 from storage.snapshot import AccessKeyInfo, BackendInfo
 from storage.store.blobs import BlobStore
-
-K = TypeVar("K", bound=Hashable)
-V = TypeVar("V")
-
-_AT_ONCE: Final = 4
-_QUEUE: Final = 500
-
-
-class Lookups(Generic[K, V]):
-    """Questions to the database, each asked once however many wait for it, few at a time.
-
-    Names that nobody knows come from strangers: a flood of them must not become a flood of queries.
-    """
-
-    def __init__(self, ask: Callable[[K], Awaitable[V]]) -> None:
-        self._ask = ask
-        self._running: dict[K, asyncio.Task[V]] = {}
-        self._slots = asyncio.Semaphore(_AT_ONCE)
-
-    async def __call__(self, key: K) -> V:
-        """The answer, from a question that began no earlier than the first of those who wait. Raises SlowDown."""
-        task = self._running.get(key)
-        if task is None:
-            if len(self._running) >= _QUEUE:
-                raise S3Error("SlowDown")
-            task = self._running[key] = asyncio.create_task(self._run(key))
-            task.add_done_callback(lambda _: self._running.pop(key))
-        return await asyncio.shield(task)
-
-    async def _run(self, key: K) -> V:
-        async with self._slots:
-            return await self._ask(key)
 
 
 class Front:
