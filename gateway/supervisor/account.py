@@ -5,7 +5,7 @@ import pwd
 import shutil
 import stat
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,11 +45,14 @@ class Account:
         shift = 6 if info.st_uid == self.uid else 3 if info.st_gid == self.gid else 0
         return (stat.S_IMODE(info.st_mode) >> shift) & bits == bits
 
-    def popen_arguments(self) -> dict[str, object]:
-        """Arguments that make subprocess start a command as this account."""
+    def popen_arguments(self, groups: Sequence[int] = ()) -> dict[str, object]:
+        """Arguments that make subprocess start a command as this account, in `groups` beside its own.
+
+        Without a switch the command has the groups of whoever started us.
+        """
         if not self.switch:
             return {}
-        return {"user": self.uid, "group": self.gid, "extra_groups": []}
+        return {"user": self.uid, "group": self.gid, "extra_groups": list(groups)}
 
 
 def choose(

@@ -41,6 +41,7 @@ class Program:
     stop_signal: signal.Signals = signal.SIGTERM
     patience: float = 5.0  # seconds between the stop signal and SIGKILL
     nice: int = 0
+    groups: Callable[[], tuple[int, ...]] = tuple  # beside the account's own; asked at each start
 
 
 @dataclass
@@ -113,7 +114,7 @@ def spawn(program: Program, account: Account, folder: Path, mark: str) -> subpro
         start_new_session=True,
         preexec_fn=_before_exec(program),
         umask=0o027 if account.switch else -1,
-        **account.popen_arguments(),  # type: ignore[call-overload]
+        **account.popen_arguments(program.groups()),  # type: ignore[call-overload]
     )
     if program.stdin is not None and process.stdin is not None:
         process.stdin.write(program.stdin)

@@ -1,15 +1,22 @@
 """The table of the platform's own processes."""
 
+import grp
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from gateway.supervisor import probes
 from gateway.supervisor.child import Program
 
 CADDY_CONFIGURATION = "caddy.json"
 OF_CADDY = ("PATH", "HOME", "GATEHOUSE_HOME", "SSL_CERT_FILE", "SSL_CERT_DIR")  # no secret among them
+OF_BROKER = (
+    *("PATH", "HOME", "PYTHONPATH", "PYTHONUNBUFFERED", "GATEHOUSE_HOME", "GATEHOUSE_ENV"),
+    *("GATEHOUSE_PROCESS", "LOG_LEVEL", "LOG_FORMAT", "BROKER_RESTARTS"),
+    *("DOCKER_HOST", "DOCKER_NETWORK", "DOCKER_PULL"),
+)
 FRONT = {"EDGE_FRONT": "1"}
 LOG_CONFIGURATION = Path(__file__).with_name("granian.json")
 NO_CHECKS = {"CELERY_SKIP_CHECKS": "1"}  # Django's, which `web` has made; they take a second each
@@ -40,6 +47,7 @@ def platform(place: Place) -> list[Program]:
         _edge(place),
         _caddy(place),
         _front(place),
+        _broker(place),
         _worker(place),
         _beat(place),
     ]
@@ -154,6 +162,36 @@ def _front(place: Place) -> Program:
         early=True,
         patience=2.5,
     )
+
+
+def _broker(place: Place) -> Program:
+    """The only process that may use the container engine. It gets no secret."""
+    socket = place.socket("broker")
+    return Program(
+        "broker",
+        _module(place, "workspaces.broker"),
+        lambda: probes.listens(socket),
+        {
+            name: value
+            for name, value in _environment(place, "broker", BROKER_RESTARTS="1").items()
+            if name in OF_BROKER
+        },
+        sockets=(socket,),
+        patience=2.0,
+        groups=_engine_groups,
+    )
+
+
+def _engine_groups() -> tuple[int, ...]:
+    """The group that the engine gives its socket, or will give it once it is there."""
+    parts = urlsplit(os.environ.get("DOCKER_HOST") or "unix:///var/run/docker.sock")
+    try:
+        return (Path(parts.path).stat().st_gid,)
+    except OSError:
+        try:
+            return (grp.getgrnam("docker").gr_gid,)
+        except KeyError:
+            return ()
 
 
 def _celery(place: Place, command: str, *options: str) -> list[str]:

@@ -21,7 +21,7 @@ from tests.instance import ROOT, Instance, running, until
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(400)]
 
-PROCESSES = {"postgres", "valkey", "web", "live", "decision", "caddy", "front", "worker", "beat"}
+PROCESSES = {"postgres", "valkey", "web", "live", "decision", "caddy", "front", "worker", "beat", "broker"}
 
 
 @pytest.fixture(scope="module")
