@@ -29,9 +29,11 @@ def refuse_weak_settings(**_: Any) -> None:
 def watch_components(**_: Any) -> None:
     from gateway.health import watch
     from gateway.metrics import files
+    from workspaces.services import watch as instances
 
     files.keep()
     watch.start()
+    instances.start()
 
 
 @signals.setup_logging.connect  # type: ignore[untyped-decorator]

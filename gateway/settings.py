@@ -173,7 +173,9 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BEAT_SCHEDULER = "gateway.schedule:Schedule"
 # Jobs whose times follow the environment, also where the schedule's row was there before.
-SCHEDULED_BY_ENVIRONMENT = {"purge tenants"} if env.text("PURGE_INTERVAL_SECONDS") else set()
+SCHEDULED_BY_ENVIRONMENT = (
+    {"purge tenants", "purge instances"} if env.text("PURGE_INTERVAL_SECONDS") else set()
+)
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "health": {"task": "gateway.tasks.beat_health", "schedule": 15.0, "options": {"expires": 15}},
@@ -200,6 +202,27 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
         "options": {"expires": 30},
     },
     "remove garbage": {"task": "storage.tasks.sweep_garbage", "schedule": 60.0, "options": {"expires": 60}},
+    "reconcile instances": {
+        "task": "workspaces.tasks.sweep_instances",
+        "schedule": 5.0,
+        "options": {"expires": 5},
+    },
+    "compare instances": {
+        "task": "workspaces.tasks.compare_providers",
+        "schedule": 30.0,
+        "options": {"expires": 30},
+    },
+    "look into workspaces": {
+        "task": "workspaces.tasks.sweep_activity",
+        "schedule": 30.0,
+        "options": {"expires": 30},
+    },
+    "purge instances": {"task": "workspaces.tasks.sweep_purges", "schedule": float(PURGE_INTERVAL_SECONDS)},
+    "follow standing": {
+        "task": "workspaces.tasks.sweep_standing",
+        "schedule": 60.0,
+        "options": {"expires": 60},
+    },
     "seal audit": {"task": "tenants.tasks.seal_audit", "schedule": 300.0, "options": {"expires": 300}},
     "expire audit": {"task": "tenants.tasks.expire_audit", "schedule": 24 * 3600.0},
     "end forgotten uploads": {"task": "storage.tasks.sweep_uploads", "schedule": 3600.0},
@@ -404,6 +427,13 @@ STORAGE_INLINE_LIMIT = env.size("STORAGE_INLINE_LIMIT", 8 << 10)
 # Bytes of index rows that the decision process keeps in memory; 0: none.
 STORAGE_KEPT_ROWS = env.size("STORAGE_KEPT_ROWS", 32 << 20)
 MAX_UPLOAD_SIZE = env.size("MAX_UPLOAD_SIZE", 5 << 30)
+
+# Workspaces: the image of those whose template names none; how long one may take to answer once it is started;
+# thousandths of a core that an idle one stays below; days that a deleted one can be restored.
+WORKSPACE_IMAGE = env.text("WORKSPACE_IMAGE") or "gatehouse-workspace:latest"
+WORKSPACE_START_SECONDS = env.integer("WORKSPACE_START_SECONDS", 60, least=5)
+WORKSPACE_IDLE_CPU_MILLIS = env.integer("WORKSPACE_IDLE_CPU_MILLIS", 100, least=1)
+WORKSPACE_RETENTION_DAYS = env.integer("WORKSPACE_RETENTION_DAYS", 7)
 
 # Days that sealed audit entries are kept where a tenant says nothing; 0: for ever.
 AUDIT_RETENTION_DAYS = env.integer("AUDIT_RETENTION_DAYS", 0)
