@@ -7,24 +7,21 @@ connect to public addresses only: what the name resolves to is what is connected
 from __future__ import annotations
 
 import asyncio
-import ipaddress
-import socket
-from typing import Any
 
 import aiohttp
 import dns.exception
 import dns.nameserver
 import dns.rdatatype
 import dns.resolver
-from aiohttp.abc import AbstractResolver
 from django.conf import settings
+
+from gateway.outside import Pinned, is_public
 
 LABEL = "_gatehouse-challenge"
 PATH = "/.well-known/gatehouse-challenge/"
 PORT = 80
 PATIENCE_SECONDS = 5.0
 _LONGEST = 1024
-_NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 
 class NoProof(Exception):
@@ -93,44 +90,13 @@ def _addresses(hostname: str) -> list[str]:
             continue
     if not found:
         raise NoProof(f"{hostname} has no address.")
-    if not settings.DOMAIN_CHECK_PRIVATE and not all(map(_is_public, found)):
+    if not settings.DOMAIN_CHECK_PRIVATE and not all(map(is_public, found)):
         raise NoProof(f"{hostname} has an address that is not public.")
     return found
 
 
-def _is_public(text: str) -> bool:
-    """Also of an IPv4 address inside an IPv6 one, which a gateway on the way would take out."""
-    found: ipaddress.IPv4Address | ipaddress.IPv6Address = ipaddress.ip_address(text)
-    if isinstance(found, ipaddress.IPv6Address):
-        teredo = found.teredo
-        if found in _NAT64:
-            found = ipaddress.IPv4Address(found.packed[-4:])
-        else:
-            found = found.ipv4_mapped or found.sixtofour or (teredo[1] if teredo else found)
-    return found.is_global and not found.is_multicast
-
-
-class _Pinned(AbstractResolver):
-    """Answers with the addresses that were looked at."""
-
-    def __init__(self, addresses: list[str]) -> None:
-        self._addresses = addresses
-
-    async def resolve(self, host: str, port: int = 0, family: Any = socket.AF_UNSPEC) -> list[Any]:
-        return [
-            {
-                "hostname": host, "host": text, "port": port, "proto": socket.IPPROTO_TCP,
-                "family": socket.AF_INET6 if ":" in text else socket.AF_INET, "flags": socket.AI_NUMERICHOST,
-            }
-            for text in self._addresses
-        ]  # fmt: skip
-
-    async def close(self) -> None:
-        pass
-
-
 async def _look_over_http(hostname: str, token: str) -> None:
-    connector = aiohttp.TCPConnector(resolver=_Pinned(_addresses(hostname)), use_dns_cache=False)
+    connector = aiohttp.TCPConnector(resolver=Pinned(_addresses(hostname)), use_dns_cache=False)
     timeout = aiohttp.ClientTimeout(total=PATIENCE_SECONDS)
     port = "" if PORT == 80 else f":{PORT}"
     try:

@@ -1,0 +1,43 @@
+"""Calls to systems that a tenant names: which addresses are public, and connecting to those that were looked at."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from collections.abc import Sequence
+from typing import Any
+
+from aiohttp.abc import AbstractResolver
+
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+
+
+def is_public(text: str) -> bool:
+    """Also of an IPv4 address inside an IPv6 one, which a gateway on the way would take out."""
+    found: ipaddress.IPv4Address | ipaddress.IPv6Address = ipaddress.ip_address(text)
+    if isinstance(found, ipaddress.IPv6Address):
+        teredo = found.teredo
+        if found in _NAT64:
+            found = ipaddress.IPv4Address(found.packed[-4:])
+        else:
+            found = found.ipv4_mapped or found.sixtofour or (teredo[1] if teredo else found)
+    return found.is_global and not found.is_multicast
+
+
+class Pinned(AbstractResolver):
+    """Answers with the addresses that were looked at, so that what is connected to cannot change in between."""
+
+    def __init__(self, addresses: Sequence[str]) -> None:
+        self._addresses = addresses
+
+    async def resolve(self, host: str, port: int = 0, family: Any = socket.AF_UNSPEC) -> list[Any]:
+        return [
+            {
+                "hostname": host, "host": text, "port": port, "proto": socket.IPPROTO_TCP,
+                "family": socket.AF_INET6 if ":" in text else socket.AF_INET, "flags": socket.AI_NUMERICHOST,
+            }
+            for text in self._addresses
+        ]  # fmt: skip
+
+    async def close(self) -> None:
+        pass
