@@ -14,12 +14,14 @@ VENV = .venv/bin
 TEST_HOME = var/test
 SERVICES = $(VENV)/python -m gateway.supervisor services --home $(TEST_HOME) --
 ARGS =
+BASE = python:3.11-slim
+WORKSPACE_IMAGE ?= gatehouse-workspace:local
 
-.PHONY: help up down status reset secrets demo run test test-long check format bench openapi permissions lock python test-env lint-env \
+.PHONY: help up down status reset secrets demo run test test-long check format bench openapi permissions lock workspace-image python test-env lint-env \
 	check-format check-lint check-templates check-django
 
 help: ## This list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 up: python ## Install, prepare and run the platform here, until Ctrl-C
 	@exec $(SUPERVISOR) up
@@ -90,6 +92,11 @@ lock: lint-env ## Lock requirements/*.in anew, with hashes and without registry 
 	@cd requirements && for name in install base test lint; do \
 		../$(VENV)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 			$(UPGRADE) $$name.in --output-file $$name.txt; done
+	@$(VENV)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+		--constraint requirements/base.txt workspace_image/pyproject.toml --output-file workspace_image/requirements.txt
+
+workspace-image: ## Build the image of workspaces (BASE=python:3.11-slim, WORKSPACE_IMAGE=gatehouse-workspace:local)
+	@docker build --build-arg BASE=$(BASE) --tag $(WORKSPACE_IMAGE) workspace_image
 
 python:
 	@[ "$(PYTHON)" != none ] || { echo "gatehouse: Python 3.11 or newer is needed and there is no python3: install it (Debian: apt-get install python3 python3-venv)" >&2; exit 1; }
