@@ -107,7 +107,7 @@ def tell(instance: Instance, participle: str, *, actor: Principal | None = None,
     )
 
 
-def start(instance: I, *, actor: Principal) -> bool:
+def start(instance: Instance) -> bool:
     """Wish a locked one to run; False where it is wished already and has not failed."""
     if instance.desired_state == RUNNING and instance.observed_state != FAILED:
         return False
@@ -115,7 +115,7 @@ def start(instance: I, *, actor: Principal) -> bool:
     return True
 
 
-def stop(instance: I, reason: str = PERSON) -> bool:
+def stop(instance: Instance, reason: str = PERSON) -> bool:
     """Wish a locked one to stop; False where that is wished already for a reason as strong.
 
     A person's wish outlives the platform's reasons, so it takes their place.
@@ -133,7 +133,7 @@ def stop(instance: I, reason: str = PERSON) -> bool:
     return True
 
 
-def restart(instance: I) -> None:
+def restart(instance: Instance) -> None:
     """Wish a locked one to run, from a new start."""
     instance.restart_number += 1
     ask(instance, RUNNING, save=["restart_number"])
