@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import socket
 from collections.abc import Awaitable, Callable
@@ -28,6 +29,7 @@ GRACE = 3
 
 def serve(settings: Settings, load: Callable[[], Build]) -> None:
     """Listen, then run what `load` imports until SIGTERM. Raises OSError for a port that is taken."""
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     sockets = [listen.tcp("127.0.0.1" if settings.sockets else "0.0.0.0", settings.port)]  # noqa: S104
     if settings.sockets:
         sockets.append(listen.unix(settings.sockets, settings.port))
