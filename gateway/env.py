@@ -6,6 +6,7 @@ A secret may also be given as NAME_FILE, the path of a file that holds it (as co
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import re
 from collections.abc import Sequence
@@ -132,6 +133,20 @@ def ports(name: str, default: str) -> range:
     if not match or not 1 <= int(match[1]) <= int(match[2]) <= 65535:
         raise EnvError(f"{name}={raw!r} is not a range of ports such as {default}")
     return range(int(match[1]), int(match[2]) + 1)
+
+
+def subnet(name: str) -> ipaddress.IPv4Network | None:
+    """A private IPv4 network of /16 to /28, or None where nothing is said."""
+    raw = os.environ.get(name, "").strip()
+    if not raw:
+        return None
+    try:
+        found = ipaddress.IPv4Network(raw)
+    except ValueError as e:
+        raise EnvError(f"{name}={raw!r} is not a network such as 10.213.0.0/16") from e
+    if not found.is_private or not 16 <= found.prefixlen <= 28:
+        raise EnvError(f"{name}={raw!r} is not a private network of /16 to /28")
+    return found
 
 
 def words(name: str, default: str = "") -> list[str]:

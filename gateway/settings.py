@@ -339,6 +339,7 @@ SIMPLE_JWT = {
 API_RATE_LIMIT = env.integer("API_RATE_LIMIT", 200)
 AUTH_RATE_LIMIT = env.integer("AUTH_RATE_LIMIT", 60)
 S3_RATE_LIMIT = env.integer("S3_RATE_LIMIT", 30_000)  # per access key and decision process
+MCP_RATE_LIMIT = env.integer("MCP_RATE_LIMIT", 12_000)  # to workspaces, per caller and decision process
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["gateway.api.auth.PrincipalAuthentication"],
@@ -430,10 +431,15 @@ MAX_UPLOAD_SIZE = env.size("MAX_UPLOAD_SIZE", 5 << 30)
 
 # Workspaces: the image of those whose template names none; how long one may take to answer once it is started;
 # thousandths of a core that an idle one stays below; days that a deleted one can be restored.
-WORKSPACE_IMAGE = env.text("WORKSPACE_IMAGE") or "gatehouse-workspace:latest"
+WORKSPACE_IMAGE = env.text("WORKSPACE_IMAGE") or "gatehouse-workspace:local"
 WORKSPACE_START_SECONDS = env.integer("WORKSPACE_START_SECONDS", 60, least=5)
 WORKSPACE_IDLE_CPU_MILLIS = env.integer("WORKSPACE_IDLE_CPU_MILLIS", 100, least=1)
 WORKSPACE_RETENTION_DAYS = env.integer("WORKSPACE_RETENTION_DAYS", 7)
+# The provider `docker` (docs/providers.md): the network's addresses, whether deploy/firewall is in place, and whether
+# images of services are fetched.
+WORKSPACE_SUBNET = env.subnet("WORKSPACE_SUBNET")
+WORKSPACE_FIREWALL = env.flag("WORKSPACE_FIREWALL")
+DOCKER_PULL = env.choice("DOCKER_PULL", "never", ("never", "missing"))
 
 # Days that sealed audit entries are kept where a tenant says nothing; 0: for ever.
 AUDIT_RETENTION_DAYS = env.integer("AUDIT_RETENTION_DAYS", 0)
