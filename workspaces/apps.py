@@ -1,10 +1,12 @@
-"""What runs: one container per workspace with an MCP server inside, and managed services with ports.
-
-Owns Workspace, Template, Service, Port and VolumeSnapshot; none of them exists yet.
-"""
+"""What runs: workspaces, each with an MCP server inside, and managed services with ports."""
 
 from django.apps import AppConfig
 
 
 class WorkspacesConfig(AppConfig):
     name = "workspaces"
+
+    def ready(self) -> None:
+        from tenants import purge_steps
+
+        purge_steps.register("instances", "workspaces.services.purge.purge_tenant", order=5)

@@ -21,6 +21,7 @@ from gateway.db.scope import platform_scope
 from gateway.health.probes import broker_client
 from storage.services import totals
 from tenants.services import counts
+from workspaces.services import counts as running
 
 log = logging.getLogger(__name__)
 _KEPT_SECONDS = 5.0
@@ -79,7 +80,7 @@ def _queue() -> Iterator[Metric]:
 def _waiting() -> Iterator[Metric]:
     try:
         with platform_scope("figures of the whole platform, which name no tenant"):
-            found = {**totals.waiting(), **counts.waiting()}
+            found = {**totals.waiting(), **counts.waiting(), **running.waiting()}
     except DatabaseError as error:
         log.warning("what waits in the database is not known: %s", error)
         return

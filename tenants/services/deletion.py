@@ -86,6 +86,8 @@ def _locked(tenant: Tenant) -> Tenant:
 
 
 def _save(tenant: Tenant, verb: str, before: str, actor: Principal) -> None:
+    from workspaces import tasks as instance_tasks  # workspaces build on tenants
+
     tenant.save(update_fields=["status", "deleted_at", "purge_at"])
     data: dict[str, object] = {"status": tenant.status}
     if tenant.purge_at is not None:
@@ -99,4 +101,5 @@ def _save(tenant: Tenant, verb: str, before: str, actor: Principal) -> None:
         after=data,
     )
     snapshot.changed("tenants")
+    enqueue(instance_tasks.follow_tenant, tenant.pk)
     realtime.publish(tenant.pk, f"tenants.tenant.{verb}d", subject=tenant.slug, data=data, actor=actor)

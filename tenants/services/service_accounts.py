@@ -95,6 +95,8 @@ def _assign(membership: Membership, role: str, actor: Principal) -> None:
 
 
 def _set_active(membership: Membership, active: bool, actor: Principal) -> None:
+    from workspaces.services import standing  # workspaces build on tenants
+
     if active:
         members = Membership.objects.filter(tenant=membership.tenant, is_active=True)
         quotas.check(membership.tenant_id, "users", members)
@@ -102,6 +104,7 @@ def _set_active(membership: Membership, active: bool, actor: Principal) -> None:
     membership.is_active = membership.user.is_active = active
     membership.save(update_fields=["is_active"])
     membership.user.save(update_fields=["is_active"])
+    standing.follow_member(membership.tenant_id, membership.user_id, is_active=active)
     verb = "reactivate" if active else "deactivate"
     audit.record(
         actor, f"tenants.service_account.{verb}", target=membership.user.username, tenant=membership.tenant

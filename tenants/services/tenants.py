@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from gateway.db.scope import platform_scope
 from gateway.errors import Conflict, Forbidden, Invalid, NotFound
+from gateway.queue import enqueue
 from gateway.validation import validated
 from realtime import services as realtime
 from tenants.models import PLATFORM_SLUG, Quota, Role, Tenant, TenantSettings
@@ -84,6 +85,8 @@ def update_tenant(
 
     Raises Forbidden, Invalid, Conflict for a deleted tenant, and for suspending the platform's own.
     """
+    from workspaces import tasks as instance_tasks  # workspaces build on tenants
+
     actor.require("tenant.write")
     if (status is not None or limits) and not actor.is_staff:
         raise Forbidden("Only platform staff change a tenant's status and limits.", code="permission_missing")
@@ -112,6 +115,8 @@ def update_tenant(
                 actor, "tenants.tenant.update", target=tenant.slug, tenant=tenant, before=before, after=wanted
             )
             snapshot.changed("tenants")
+            if "status" in wanted:
+                enqueue(instance_tasks.follow_tenant, tenant.pk)
         if wanted or limited:
             data: dict[str, object] = {**wanted, **({"limits": limited} if limited else {})}
             realtime.publish(tenant.pk, "tenants.tenant.updated", subject=tenant.slug, data=data, actor=actor)

@@ -38,7 +38,7 @@ class _TenantRow(serializers.Serializer[Any]):
                 required=False,
                 allow_null=True,
                 min_value=0,
-                max_value=(1 << 63 if name == "storage_bytes" else 1 << 31) - 1,
+                max_value=(1 << 63 if name.endswith("_bytes") else 1 << 31) - 1,
             )
             for name in LIMITS
         }

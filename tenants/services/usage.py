@@ -1,7 +1,8 @@
 """What a tenant uses of what is limited, and the proof that it is counted right.
 
-People, keys and buckets are counted from their rows, under a lock on the tenant's limits whenever one is added. What is
-stored is kept by the data plane in the transaction of each write; `recount` compares it with the rows.
+People, keys, buckets, workspaces and services are counted from their rows, under a lock on the tenant's limits whenever
+one is added. What is stored is kept by the data plane in the transaction of each write; `recount` compares it with
+the rows.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from realtime import services as realtime
 from storage.services import usage as stored
 from tenants.models import Tenant
 from tenants.principal import Principal, system
+from workspaces.services import counts as running
 
 from . import counts
 
@@ -21,7 +23,7 @@ log = logging.getLogger(__name__)
 
 def of_tenant(tenant_id: int) -> dict[str, int]:
     """As of now, by the names of the limits, and `objects`. Call within the tenant's scope."""
-    return {**stored.of_tenant(tenant_id), **counts.of_tenant(tenant_id)}
+    return {**stored.of_tenant(tenant_id), **running.of_tenant(tenant_id), **counts.of_tenant(tenant_id)}
 
 
 def recount(tenant: Tenant, *, actor: Principal) -> bool:

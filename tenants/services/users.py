@@ -241,8 +241,9 @@ def reactivate_user(membership: Membership, *, actor: Principal) -> None:
 
 
 def _set_active(membership: Membership, active: bool, actor: Principal) -> None:
-    """The one place where a member comes or goes: what runs for them (workspaces, once there are any) is stopped and
-    hidden here, and comes back here."""
+    """The one place where a member comes or goes: their workspaces are stopped and hidden here, and come back here."""
+    from workspaces.services import standing  # workspaces build on tenants
+
     with platform_scope("the account ends with its last membership"), transaction.atomic():
         membership = _locked(membership)
         if membership.is_active == active:
@@ -254,6 +255,7 @@ def _set_active(membership: Membership, active: bool, actor: Principal) -> None:
             role_for(membership.tenant, membership.role.slug, actor)
         membership.is_active = active
         membership.save(update_fields=["is_active"])
+        standing.follow_member(membership.tenant_id, membership.user_id, is_active=active)
         verb = "reactivate" if active else "deactivate"
         audit.record(actor, f"tenants.user.{verb}", target=membership.user.username, tenant=membership.tenant)
         _settle_account(membership.user_id, actor)
@@ -261,11 +263,13 @@ def _set_active(membership: Membership, active: bool, actor: Principal) -> None:
 
 
 def remove_member(membership: Membership, *, actor: Principal) -> None:
-    """Take somebody out of the tenant for good: what they made stays, their keys there are revoked.
+    """Take somebody out of the tenant for good: what they made stays, their keys there are revoked,
+    their workspaces stopped and hidden from all but those who manage workspaces.
 
     The account remains, inactive where it was the last membership. Raises Conflict for oneself and the last owner.
     """
-    from storage.services import access_keys  # storage builds on tenants
+    from storage.services import access_keys  # storage and workspaces build on tenants
+    from workspaces.services import standing
 
     actor.require("user.write")
     _not_oneself(membership, actor, "remove")
@@ -275,6 +279,7 @@ def remove_member(membership: Membership, *, actor: Principal) -> None:
         keys = ApiKey.objects.filter(tenant=membership.tenant, user=membership.user, revoked_at=None)
         keys.update(revoked_at=timezone.now())
         access_keys.revoke_all(membership.tenant_id, membership.user_id)
+        standing.remove_member(membership.tenant_id, membership.user_id)
         role, user = membership.role, membership.user
         membership.delete()
         audit.record(

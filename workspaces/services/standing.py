@@ -9,7 +9,7 @@ from django.db.models import Exists, OuterRef
 
 from gateway.db.scope import platform_scope
 from tenants.models import Membership, Tenant
-from workspaces.models import Instance, Service, Workspace
+from workspaces.models import Instance, Service, Workspace, WorkspaceShare
 
 from . import instances
 
@@ -29,6 +29,13 @@ def follow_member(tenant_id: int, user_id: int, *, is_active: bool) -> None:
             _show(row)
         else:
             _hide(row)
+
+
+def remove_member(tenant_id: int, user_id: int) -> None:
+    """Hide and stop the workspaces of who leaves the tenant, and end what was shared with them. Call as
+    `follow_member`."""
+    WorkspaceShare.objects.filter(tenant_id=tenant_id, user_id=user_id).delete()
+    follow_member(tenant_id, user_id, is_active=False)
 
 
 def _hide(row: Workspace) -> None:
@@ -84,7 +91,8 @@ def sweep() -> None:
     """The net under both: whatever runs though its owner or its tenant may not have it run, or was left behind."""
     with platform_scope("a sweep looks at all tenants"):
         member = Membership.objects.filter(tenant=OuterRef("tenant"), user=OuterRef("owner"), is_active=True)
-        shown = Workspace.objects.filter(is_hidden=False).exclude(owner=None).filter(~Exists(member))
+        shown = Workspace.objects.filter(is_hidden=False, owner__isnull=False).filter(~Exists(member))
+        shown = shown.exclude(owner__is_staff=True, owner__is_active=True)  # who acts in any tenant
         for tenant_id, user_id in shown.values_list("tenant_id", "owner_id").distinct()[:200]:
             with transaction.atomic():
                 follow_member(tenant_id, user_id, is_active=False)

@@ -141,7 +141,7 @@ def _set(template: Template, fields: dict[str, Any]) -> None:
         checks.check_variable_name("required_secrets", name)
     checks.check_ports(template.ports)
     checks.check_idle(template.idle_minutes)
-    checks.check_limits(template, template.tenant and Quota.objects.filter(tenant=template.tenant).first())
+    checks.check_limits(template, Quota.objects.filter(tenant=template.tenant_id).first())
     if template.provider and template.provider not in registry.names():
         raise Invalid(f"There is no provider {template.provider}.", errors={"provider": ["Unknown."]})
     if template.image and template.provider and not _runs_images(template.provider):

@@ -1,4 +1,4 @@
-"""Makes what the platform needs at first start: its tenant, first administrator, storage. May run again."""
+"""Makes what the platform needs at first start: its tenant, first administrator, storage, templates. May run again."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 from gateway.errors import DomainError
 from storage.services import backends
 from tenants.services import bootstrap
+from workspaces.services import templates
 
 
 class Command(BaseCommand):
@@ -26,6 +27,7 @@ class Command(BaseCommand):
                 settings.BOOTSTRAP_ADMIN_USERNAME, settings.BOOTSTRAP_ADMIN_PASSWORD
             )
             backends.ensure_default_backends()
+            templates.ensure_default_templates()
         except DomainError as e:
             raise CommandError(f"First start: {e.detail}") from None
         if made:

@@ -26,7 +26,7 @@ class LimitsSerializer(Body):
                 required=False,
                 allow_null=True,
                 min_value=0,
-                max_value=_MOST_BYTES if name == "storage_bytes" else _MOST_ROWS,
+                max_value=_MOST_BYTES if name.endswith("_bytes") else _MOST_ROWS,
             )
             for name in LIMITS
         }
