@@ -7,19 +7,24 @@ from collections.abc import Awaitable, Callable
 from mcp.server.mcpserver import MCPServer
 from mcp_types import ToolAnnotations
 
-from gatehouse_workspace import __version__, certificates
+from gatehouse_workspace import __version__, certificates, prompts
 from gatehouse_workspace.activity import Activity
+from gatehouse_workspace.command import CommandTools
 from gatehouse_workspace.files.tools import FileTools
 from gatehouse_workspace.git.opened import Repositories
 from gatehouse_workspace.git.remote_tools import RemoteTools
 from gatehouse_workspace.git.tools import GitTools
+from gatehouse_workspace.gitlab.tools import GitLabTools
 from gatehouse_workspace.repository import Repository
+from gatehouse_workspace.resources import Resources
 from gatehouse_workspace.root import Root
 from gatehouse_workspace.settings import Settings
 from gatehouse_workspace.tools import (
     CHANGE,
+    COMMAND,
     NETWORK,
     NETWORK_OVERWRITE,
+    NETWORK_READ,
     OVERWRITE,
     READ,
     Gate,
@@ -44,21 +49,29 @@ def build(settings: Settings, activity: Activity) -> tuple[Transport, Callable[[
     root = Root(settings.root)
     ca_file = certificates.bundle(settings.gitlab_ca)
     repository = Repository(settings, root, ca_file)
+    repositories = Repositories(root)
     server: MCPServer[None] = MCPServer(
         settings.name,
         version=__version__,
         instructions=INSTRUCTIONS,
         log_level="WARNING",
-        tools=[*tools(root, settings, ca_file, repository.gate)],
+        tools=[*tools(repositories, settings, ca_file, repository.gate)],
     )
+    Resources(root, repositories, repository.gate).register(server)
+    prompts.register(server)
     return Transport(server, activity, repository.as_json), repository.prepare
 
 
-def tools(root: Root, settings: Settings, ca_file: str | None, gate: Gate) -> list[WorkspaceTool]:
+def tools(
+    repositories: Repositories, settings: Settings, ca_file: str | None, gate: Gate
+) -> list[WorkspaceTool]:
     """Every tool that this workspace has."""
-    repositories = Repositories(root)
+    root = repositories.root
     declared = [*_files(FileTools(root)), *_git(GitTools(repositories))]
     declared += _remote(RemoteTools(repositories, settings, ca_file))
+    declared += _gitlab(GitLabTools(root, settings))
+    if settings.run_command:
+        declared.append((CommandTools(root).run_command, COMMAND, "Run a command", None))
     return [make(fn, gate, hints, title, structured=structured) for fn, hints, title, structured in declared]
 
 
@@ -102,4 +115,13 @@ def _remote(git: RemoteTools) -> list[Declared]:
         (git.git_fetch, NETWORK, "Git fetch", False),
         (git.git_pull, NETWORK, "Git pull", False),
         (git.git_push, NETWORK_OVERWRITE, "Git push", False),
+    ]
+
+
+def _gitlab(gitlab: GitLabTools) -> list[Declared]:
+    return [
+        (gitlab.gitlab_api, NETWORK_OVERWRITE, "Call GitLab's API", False),
+        (gitlab.gitlab_openapi, NETWORK_READ, "Fetch GitLab's OpenAPI document", None),
+        (gitlab.gitlab_search_operations, NETWORK_READ, "Search GitLab's operations", None),
+        (gitlab.gitlab_show_operation, NETWORK_READ, "Show an operation of GitLab", False),
     ]

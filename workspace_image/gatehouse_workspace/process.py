@@ -7,7 +7,7 @@ import contextlib
 import os
 import signal
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from mcp.server.mcpserver.exceptions import ToolError
 
@@ -27,22 +27,42 @@ class Output:
     stdout: bytes
     stderr: bytes
     truncated: bool = False
+    stderr_truncated: bool = False
     timed_out: bool = False
 
 
-@dataclass
 class _Bounded:
-    limit: int
-    full: Callable[[], None]
-    data: bytearray = field(default_factory=bytearray)
-    truncated: bool = False
+    """Output up to a limit: its beginning, and where the program runs on also its end."""
+
+    def __init__(self, limit: int, full: Callable[[], None] | None) -> None:
+        self._room = limit if full else limit // 2
+        self._full = full
+        self._head, self._tail = bytearray(), bytearray()
+        self._left_out = 0
+
+    @property
+    def truncated(self) -> bool:
+        return self._left_out > 0
 
     def take(self, chunk: bytes) -> None:
-        room = self.limit - len(self.data)
-        self.data += chunk[:room]
-        if len(chunk) > room and not self.truncated:
-            self.truncated = True
-            self.full()
+        room = self._room - len(self._head)
+        self._head += chunk[:room]
+        rest = chunk[room:]
+        if not rest:
+            return
+        if self._full:
+            if not self._left_out:
+                self._full()
+            self._left_out += len(rest)
+            return
+        self._tail += rest
+        if (over := len(self._tail) - self._room) > 0:
+            del self._tail[:over]
+            self._left_out += over
+
+    def whole(self) -> bytes:
+        note = b"\n[%d bytes left out]\n" % self._left_out if self._left_out and not self._full else b""
+        return bytes(self._head) + note + bytes(self._tail)
 
 
 async def run(
@@ -58,9 +78,10 @@ async def run(
 ) -> Output:
     """Run `argv` in the open folder `folder`; `limit` bounds stdout and stderr each, in bytes.
 
-    With `stop_when_full` a program that writes more is ended: nobody reads on. `progress` is given stderr line by
-    line (carriage returns end lines too). After `seconds`, and when the calling task is cancelled, the whole
-    process group is told to end, and killed soon after. Raises ToolError where the program is not there.
+    With `stop_when_full` a program that writes more is ended, since nobody reads on; else the middle is left out.
+    `progress` is given stderr line by line (carriage returns end lines too). After `seconds`, and when the calling
+    task is cancelled, the whole process group is told to end, and killed soon after. Raises ToolError where the
+    program is not there.
     """
     async with _running:
         try:
@@ -75,8 +96,8 @@ async def run(
             )
         except FileNotFoundError as error:
             raise ToolError(f"{argv[0]}: there is no such program in this workspace") from error
-        full = (lambda: _signal(process, signal.SIGTERM)) if stop_when_full else (lambda: None)
-        out, err = _Bounded(limit, full), _Bounded(limit, lambda: None)
+        out = _Bounded(limit, (lambda: _signal(process, signal.SIGTERM)) if stop_when_full else None)
+        err = _Bounded(limit, None)
         timed_out = False
         try:
             async with asyncio.timeout(seconds):
@@ -91,13 +112,14 @@ async def run(
         finally:
             await asyncio.shield(_end(process))
         assert process.returncode is not None
-        return Output(process.returncode, bytes(out.data), bytes(err.data), out.truncated, timed_out)
+        return Output(process.returncode, out.whole(), err.whole(), out.truncated, err.truncated, timed_out)
 
 
 async def _feed(process: asyncio.subprocess.Process, stdin: bytes | None) -> None:
     if stdin is None or process.stdin is None:
         return
-    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+    # A program need not read all; uvloop says RuntimeError where it has closed its end already.
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError, RuntimeError):
         process.stdin.write(stdin)
         await process.stdin.drain()
     process.stdin.close()

@@ -19,6 +19,7 @@ OVERWRITE = ToolAnnotations(
 NETWORK_READ = ToolAnnotations(read_only_hint=True, idempotent_hint=True, open_world_hint=True)
 NETWORK = ToolAnnotations(read_only_hint=False, destructive_hint=False, open_world_hint=True)
 NETWORK_OVERWRITE = ToolAnnotations(read_only_hint=False, destructive_hint=True, open_world_hint=True)
+COMMAND = NETWORK_OVERWRITE
 
 Gate = Callable[[], Awaitable[None]]
 

@@ -45,7 +45,7 @@ async def search(
         )
     if output.timed_out:
         raise ToolError(f"Stopped after {SECONDS:g} seconds; search a smaller part")
-    if output.code not in (0, 1) and not output.truncated:
+    if output.code not in (0, 1) and not (output.truncated and output.code < 0):
         raise ToolError(output.stderr.decode(errors="replace").strip()[:500] or "The search failed")
     lines = output.stdout.decode(errors="replace").splitlines()
     if output.truncated:

@@ -107,7 +107,7 @@ def checked(output: Output, what: str, *, secrets: Sequence[str] = ()) -> str:
     """What git printed. Raises ToolError with what it complained about, without credentials."""
     if output.timed_out:
         raise ToolError(f"{what}: stopped because it took too long")
-    if output.code != 0 and not output.truncated:
+    if output.code != 0 and not (output.truncated and output.code < 0):
         text = (output.stderr + output.stdout).decode(errors="replace")
         raise ToolError(
             f"{what}: {scrubbed(complaint(text), secrets) or f'git ended with status {output.code}'}"

@@ -8,7 +8,9 @@ import os
 import shutil
 from typing import Annotated, Any
 
+from anyio import to_thread
 from mcp.server.mcpserver.context import Context
+from mcp.server.mcpserver.exceptions import ToolError
 from pydantic import Field
 
 from gatehouse_workspace import session
@@ -68,7 +70,7 @@ class RemoteTools:
         """Fetch from a remote without changing the working tree."""
         options = ["--prune"] if prune else []
         arguments = ["fetch", "--progress", *options, "--", revisions.remote(remote)]
-        return await self._changed(ctx, repository, arguments, "git fetch")
+        return await self._changed(ctx, repository, remote, arguments, "git fetch")
 
     async def git_pull(
         self,
@@ -83,7 +85,7 @@ class RemoteTools:
         """Fetch from a remote and merge into the current branch."""
         names = [revisions.remote(remote), *([revisions.branch(branch)] if branch else [])]
         arguments = ["pull", "--progress", "--no-edit", "--rebase" if rebase else "--no-rebase", "--", *names]
-        return await self._changed(ctx, repository, arguments, "git pull")
+        return await self._changed(ctx, repository, remote, arguments, "git pull")
 
     async def git_push(
         self,
@@ -101,11 +103,22 @@ class RemoteTools:
         options = ["--set-upstream"] if set_upstream else []
         options += ["--force-with-lease"] if force_with_lease else []
         arguments = ["push", "--progress", "--no-verify", *options, "--", revisions.remote(remote), what]
-        return await self._changed(ctx, repository, arguments, "git push")
+        return await self._changed(ctx, repository, remote, arguments, "git push")
 
-    async def _changed(self, ctx: Context[Any, Any], repository: str, arguments: list[str], what: str) -> str:
+    async def _changed(
+        self, ctx: Context[Any, Any], repository: str, remote: str, arguments: list[str], what: str
+    ) -> str:
         async with self._repositories.changing(repository) as folder:
+            await to_thread.run_sync(self._check_remote, repository, remote)
             return await self._run(ctx, folder, arguments, what)
+
+    def _check_remote(self, repository: str, remote: str) -> None:
+        """Git would take a name that it does not know for a path."""
+        with self._repositories.library(repository) as opened:
+            names = list(opened.remotes.names())
+        if remote not in names:
+            known = f"it has {', '.join(names)}" if names else "it has none; git_clone makes one"
+            raise ToolError(f"argument 'remote': the repository has no remote {remote!r}: {known}")
 
     async def _run(
         self,
