@@ -130,6 +130,8 @@ def test_parallel_writers_at_the_edge_of_every_limit() -> None:
             ).count(),
             "users": Membership.objects.filter(tenant=tenant, is_active=True).count(),
             "api_keys": ApiKey.objects.filter(tenant=tenant, revoked_at=None).count(),
+            "workspaces": 0,
+            "services": 0,
         }
         assert stored.recount(tenant.pk)  # it was right
 
