@@ -6,6 +6,7 @@ from gateway.api.document import openapi
 from gateway.health import health
 from gateway.metrics.views import metrics
 from tenants.pages.jwks import jwks
+from workspaces.views import introspect
 
 admin.autodiscover()
 urlpatterns = [
@@ -21,6 +22,7 @@ urlpatterns = [
         name="docs",
     ),
     path("jwks", jwks, name="jwks"),
+    path("internal/auth/introspect", introspect),
     path("admin/", admin.site.urls),
     path("", include("gateway.pages")),
 ]

@@ -131,6 +131,7 @@ class Instance:
             "API_RATE_LIMIT": "0",
             "AUTH_RATE_LIMIT": "0",
             "S3_RATE_LIMIT": "0",
+            "MCP_RATE_LIMIT": "0",
             **(environment or {}),
         }
         self._supervisor: subprocess.Popen[bytes] | None = None

@@ -159,6 +159,7 @@ class Stack:
             "API_RATE_LIMIT": "0",  # tests come from one address
             "AUTH_RATE_LIMIT": "0",
             "S3_RATE_LIMIT": "0",
+            "MCP_RATE_LIMIT": "0",
             "PYTHONPATH": str(ROOT),
             "PYTHONWARNINGS": "default",
         }

@@ -48,7 +48,7 @@ def count(group: Group, request: HttpRequest, who: str, per_minute: int) -> None
 def count_address(group: Group, request: HttpRequest) -> None:
     """Count a request of somebody who is not known, or whose credential is refused. Raises RateLimited."""
     rate = settings.AUTH_RATE_LIMIT if group == "auth" else settings.API_RATE_LIMIT
-    count(group, request, f"ip:{_neighbourhood(resolver.client_ip(request))}", rate)
+    count(group, request, f"ip:{neighbourhood(resolver.client_ip(request))}", rate)
 
 
 def count_caller(group: Group, request: HttpRequest, caller: Principal) -> None:
@@ -72,7 +72,7 @@ def count_account(request: HttpRequest, username: str) -> None:
     count("auth", request, f"name:{username.lower()}", rates.of_account(username, settings.AUTH_RATE_LIMIT))
 
 
-def _neighbourhood(address: str | None) -> str:
+def neighbourhood(address: str | None) -> str:
     """An address; of IPv6 its /64, which one subscriber has whole."""
     if address is None or ":" not in address:
         return str(address)

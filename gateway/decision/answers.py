@@ -1,10 +1,12 @@
 """Ready-made answers that any decider may give."""
 
+from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 
 import orjson
 
 from gateway.decision.types import Answer, RequestHead
+from gateway.errors import DomainError, RateLimited, Unauthenticated, Unavailable
 
 TITLES = {
     404: "Nothing is served at this address.",
@@ -31,19 +33,45 @@ HARMLESS = (
 def problem(status: int, head: RequestHead, *, detail: str | None = None, code: str | None = None) -> Answer:
     """An RFC 9457 answer, as the API gives them. The detail defaults to a sentence for the status."""
     title = HTTPStatus(status).phrase
-    body = orjson.dumps(
-        {
-            "type": "about:blank",
-            "title": title,
-            "status": status,
-            "detail": detail if detail is not None else TITLES.get(status, title),
-            "code": code or title.lower().replace(" ", "_").replace("-", "_"),
-            "errors": {},
-            "request_id": head.request_id,
-            "error": title,
-        }
+    detail = detail if detail is not None else TITLES.get(status, title)
+    code = code or title.lower().replace(" ", "_").replace("-", "_")
+    return _rendered(head, status, title, detail, code, [("Retry-After", "1")] if status == 503 else [])
+
+
+def refusal(error: DomainError, head: RequestHead, headers: Iterable[tuple[str, str]] = ()) -> Answer:
+    """The answer that the API gives to an error (`gateway.api.exceptions`), with further headers."""
+    more, members = list(headers), dict(error.members)
+    if isinstance(error, Unauthenticated):
+        more.append(("WWW-Authenticate", 'Bearer realm="gatehouse"'))
+    elif isinstance(error, RateLimited):
+        more.append(("Retry-After", str(error.retry_after)))
+        members["retry_after"] = error.retry_after
+    elif isinstance(error, Unavailable):
+        more.append(("Retry-After", "2"))
+    return _rendered(
+        head, error.status, error.title, error.detail, error.code, more, {"errors": error.errors, **members}
     )
-    headers = [("Content-Type", "application/problem+json"), ("Cache-Control", "no-store"), *HARMLESS]
-    if status == 503:
-        headers.append(("Retry-After", "1"))
-    return Answer(status, headers, body)
+
+
+def _rendered(
+    head: RequestHead,
+    status: int,
+    title: str,
+    detail: str,
+    code: str,
+    headers: Iterable[tuple[str, str]],
+    members: Mapping[str, object] = {},
+) -> Answer:
+    problem = {
+        "type": "about:blank",
+        "title": title,
+        "status": status,
+        "detail": detail,
+        "code": code,
+        "errors": {},
+        "request_id": head.request_id,
+        "error": title,
+        **members,
+    }
+    told = [("Content-Type", "application/problem+json"), ("Cache-Control", "no-store"), *HARMLESS, *headers]
+    return Answer(status, told, orjson.dumps(problem))

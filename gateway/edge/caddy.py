@@ -151,6 +151,10 @@ def _servers(settings: EdgeSettings) -> Iterator[tuple[str, Json]]:
             "fallback_sni": name,
         }
         yield "secure", {**common, "listen": list(settings.https_listen), "tls_connection_policies": [policy]}
+        if settings.relayed_tls:
+            wrappers = [*of_front, {"wrapper": "tls"}]
+            at = {"listen": list(settings.relayed_tls), "listener_wrappers": wrappers}
+            yield "relayed", {**common, **at, "tls_connection_policies": [policy]}
 
 
 def _site(settings: EdgeSettings) -> list[Json]:

@@ -32,15 +32,16 @@ def certificate_names(settings: Any) -> list[str]:
 
 def edge_settings(settings: Any, certificate: Path, private_key: Path) -> EdgeSettings:
     """What `gateway.edge.caddy.build` needs, from Django's settings."""
-    plain = (
-        (f"unix/{front_socket(settings)}|0600",)
-        if settings.EDGE_FRONT or front_socket(settings).is_socket()  # a front that runs keeps the port
-        else addresses(settings, settings.HTTP_PORT)
-    )
+    has_front = settings.EDGE_FRONT or front_socket(settings).is_socket()  # one that runs keeps the port
+    plain, secure = addresses(settings, settings.HTTP_PORT), tuple[str, ...]()
+    if has_front:
+        plain = (f"unix/{front_socket(settings)}|0600",)
+        secure = (f"unix/{front_socket(settings, secure=True)}|0600",)
     return EdgeSettings(
         home=settings.HOME,
         http_listen=plain,
         https_listen=addresses(settings, settings.HTTPS_PORT),
+        relayed_tls=secure,
         certificate=certificate,
         private_key=private_key,
         default_server_name=settings.PUBLIC_HOST,
@@ -70,9 +71,9 @@ def addresses(settings: Any, port: int) -> tuple[str, ...]:
     return tuple(_listen(host, port) for host in settings.EDGE_BIND if _can_bind(host))
 
 
-def front_socket(settings: Any) -> Path:
-    """Where Caddy serves what comes through `gateway.edge.front`."""
-    return Path(settings.HOME) / "run" / "plain.sock"
+def front_socket(settings: Any, *, secure: bool = False) -> Path:
+    """Where Caddy serves what comes through `gateway.edge.front`: plain, or under TLS at ports of services."""
+    return Path(settings.HOME) / "run" / ("secure.sock" if secure else "plain.sock")
 
 
 def write(settings: Any, path: Path | None = None) -> Path:

@@ -23,6 +23,8 @@ class EdgeSettings:
     decision_dial: str
     s3_domain: str
     """Only to choose the language of an error when the decision process itself cannot be asked."""
+    relayed_tls: tuple[str, ...] = ()
+    """Where the front relays TLS to that came to a port of a service; empty without a front."""
     trusted_proxies: tuple[str, ...] = ()
     """Networks whose X-Forwarded-* is believed."""
     admin_socket: Path | None = None

@@ -154,7 +154,7 @@ async def test_connections_end_without_a_trace(behind: Behind, front: tuple[Fron
 @pytest.fixture
 async def ended(behind: Behind, monkeypatch: pytest.MonkeyPatch) -> None:
     """Behind the front, an answer and then the end, as Caddy ends what does not move."""
-    monkeypatch.setattr("gateway.edge.front._STALL_SECONDS", 0.5)
+    monkeypatch.setattr("gateway.edge.relay._STALL_SECONDS", 0.5)
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read(1)

@@ -1,0 +1,1 @@
+"""Deciders of what is reached through the edge: workspaces, ports of services, introspection by workspaces."""
