@@ -28,7 +28,10 @@ GIB = 1 << 30
 PART = 128 * MIB
 PIECE = bytes(range(256)) * (MIB // 256)
 ALLOWED = 64 * MIB
-PROCESSES = ("web", "live", "decision", "worker", "beat", "broker", "front", "caddy", "postgres", "valkey")
+PROCESSES = (
+    *("web", "live", "decision", "worker", "beat", "broker", "runner", "front", "caddy"),
+    *("postgres", "valkey"),
+)
 
 
 @pytest.fixture(scope="module")

@@ -17,6 +17,12 @@ OF_BROKER = (
     *("GATEHOUSE_PROCESS", "LOG_LEVEL", "LOG_FORMAT", "BROKER_RESTARTS"),
     *("DOCKER_HOST", "DOCKER_NETWORK", "DOCKER_PULL"),
 )
+OF_RUNNER = (  # no secret among them
+    *("PATH", "PYTHONPATH", "PYTHONUNBUFFERED", "GATEHOUSE_HOME", "GATEHOUSE_ENV", "GATEHOUSE_ENV_FILE"),
+    *("GATEHOUSE_PROCESS", "GATEHOUSE_HTTP_PORT", "GATEHOUSE_CLOSED_PORTS", "WORKSPACE_EGRESS_PRIVATE"),
+    *("LOG_LEVEL", "LOG_FORMAT"),
+)
+OWN_PORTS = {"GATEHOUSE_HTTP_PORT": "8080", "GATEHOUSE_HTTPS_PORT": "8443"}
 FRONT = {"EDGE_FRONT": "1"}
 LOG_CONFIGURATION = Path(__file__).with_name("granian.json")
 NO_CHECKS = {"CELERY_SKIP_CHECKS": "1"}  # Django's, which `web` has made; they take a second each
@@ -48,6 +54,7 @@ def platform(place: Place) -> list[Program]:
         _caddy(place),
         _front(place),
         _broker(place),
+        _runner(place),
         _worker(place),
         _beat(place),
     ]
@@ -110,7 +117,7 @@ def _worker(place: Place) -> Program:
         + ["--concurrency", os.environ.get("WORKER_CONCURRENCY") or "2"],
         lambda: True,  # whether it takes tasks, /health says
         _environment(place, "worker", **NO_CHECKS),
-        needs=place.before,
+        needs=(*place.before, "runner"),  # it ends first: sandboxes that end are no failures
         after=("caddy",),
         nice=BACKGROUND_NICE,
         patience=4.0,
@@ -123,7 +130,7 @@ def _beat(place: Place) -> Program:
         _celery(place, "beat", "--pidfile="),
         lambda: True,
         _environment(place, "beat", **NO_CHECKS),
-        needs=place.before,
+        needs=(*place.before, "runner"),
         after=("caddy",),
         nice=BACKGROUND_NICE,
         patience=4.0,
@@ -180,6 +187,28 @@ def _broker(place: Place) -> Program:
         patience=2.0,
         groups=_engine_groups,
     )
+
+
+def _runner(place: Place) -> Program:
+    """Owns the sandboxes of workspaces where there is no container engine. It gets no secret."""
+    socket = place.socket("runner")
+    environment = _environment(place, "runner", GATEHOUSE_CLOSED_PORTS=_closed_ports(place))
+    return Program(
+        "runner",
+        _module(place, "workspaces.runner"),
+        lambda: probes.listens(socket),
+        {name: value for name, value in environment.items() if name in OF_RUNNER},
+        sockets=(socket,),
+        patience=6.0,
+    )
+
+
+def _closed_ports(place: Place) -> str:
+    """The ports of the platform's own servers, which no sandbox may reach by way of this machine."""
+    urls = (place.environment.get(name, "") for name in ("DATABASE_URL", "REDIS_URL"))
+    ports = [str(port) for url in urls if (port := urlsplit(url).port)]
+    ports += [place.environment.get(name, default) for name, default in OWN_PORTS.items()]
+    return " ".join(ports)
 
 
 def _engine_groups() -> tuple[int, ...]:

@@ -169,6 +169,7 @@ class _Start:
     def _compile(self) -> None:
         """Byte code of our own packages, which every process would otherwise make anew at each start."""
         packages = [str(path.parent) for path in self._root.glob("*/__init__.py")]
+        packages.append(str(self._root / "workspace_image"))
         command = [str(self._python), "-m", "compileall", "-q", *packages]
         environment = {name: value for name, value in os.environ.items() if name not in environments.WITHHELD}
         subprocess.run(

@@ -21,7 +21,10 @@ from tests.instance import ROOT, Instance, running, until
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(400)]
 
-PROCESSES = {"postgres", "valkey", "web", "live", "decision", "caddy", "front", "worker", "beat", "broker"}
+PROCESSES = {
+    *("postgres", "valkey", "web", "live", "decision", "caddy", "front", "worker", "beat", "broker"),
+    "runner",
+}
 
 
 @pytest.fixture(scope="module")

@@ -46,6 +46,7 @@ async def serve(settings: Settings) -> None:
         lifespan="off",
         access_log=False,
         log_config=None,
+        log_level="warning",
         server_header=False,
         timeout_graceful_shutdown=1,
         timeout_keep_alive=120,
