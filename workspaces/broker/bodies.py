@@ -16,7 +16,7 @@ LABEL = "gatehouse.instance"
 KEY = r"[ws]-[0-9a-f]{16}"
 IMAGE = r"[a-z0-9][A-Za-z0-9_.:/@-]{0,254}"
 WORKSPACE_USER = "10001:10001"
-_ABSOLUTE = r"/(?!.*(?:^|/)\.\.?(?:/|$))[^\0:,]{1,1023}"
+_ABSOLUTE = r"(?!.*/\.\.?(?:/|$))/[^\0:,]{1,1023}"
 _LABELS = {
     "gatehouse.key": KEY,
     "gatehouse.kind": r"workspace|service|helper",

@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 _HEAD_BYTES = 32 << 10
 _BODY_BYTES = 512 << 10
 _REQUEST_SECONDS = 30.0
+_LINGER_SECONDS = 1.0
 _PASSED = ("content-type", "x-docker-container-path-stat", "api-version", "ostype")
 
 
@@ -188,6 +189,17 @@ class Connection:
             await self._send(h11.Response(status_code=status, headers=headers))
             await self._send(h11.Data(data=body))
             await self._send(h11.EndOfMessage())
+            await self._linger()
+
+    async def _linger(self) -> None:
+        """Closing on bytes that were not read would reset the connection, and the answer in it would be lost."""
+        if self._http.their_state in (h11.DONE, h11.CLOSED):
+            return
+        self._writer.write_eof()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_LINGER_SECONDS):
+                while await self._reader.read(READ_BYTES):
+                    pass
 
     async def _send(self, event: h11.Event) -> None:
         data = self._http.send(event)

@@ -63,6 +63,7 @@ async def _get(settings: Settings, path: str, **query: str | int) -> Any:
 
 
 async def version(settings: Settings, request: Request, _: str) -> Outcome:
+    parameters(request)
     prefix = f"/{request.version}" if request.version else ""
     found = await _get(settings, f"{prefix}/version")
     return Reply(only(found, "Version", "ApiVersion", "MinAPIVersion", "Os", "Arch", "KernelVersion"))
@@ -70,6 +71,7 @@ async def version(settings: Settings, request: Request, _: str) -> Outcome:
 
 async def info(settings: Settings, request: Request, _: str) -> Outcome:
     """Of the engine, nothing of what else runs on it; and which platform this is, and its network."""
+    parameters(request)
     found = await _get(settings, f"/{request.version}/info")
     names = ("NCPU", "MemTotal", "OSType", "ServerVersion", "SecurityOptions", "BridgeNfIptables")
     limits = ("MemoryLimit", "CpuCfsQuota", "PidsLimit", "CgroupVersion", "Driver")
@@ -278,6 +280,7 @@ async def disk_usage(settings: Settings, request: Request, _: str) -> Outcome:
 
 
 async def ping(settings: Settings, request: Request, _: str) -> Outcome:
+    parameters(request)
     prefix = f"/{request.version}" if request.version else ""
     return Stream(Call(request.method, f"{prefix}/_ping", {}))
 

@@ -1,0 +1,136 @@
+"""A real engine, a real broker before it, and a check that nothing of theirs stays."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+import docker
+import pytest
+from django.conf import settings
+from django.test import override_settings
+
+from tests.stack import Process, listens
+from workspaces.broker.bodies import LABEL
+from workspaces.broker.settings import platform_id
+from workspaces.providers.docker import DockerProvider
+
+
+def missing(what: str) -> NoReturn:
+    """In CI the engine and the image are made first, so that their absence is a failure."""
+    if os.environ.get("CI"):
+        pytest.fail(what)
+    pytest.skip(what)
+
+
+@pytest.fixture(scope="session")
+def engine() -> Iterator[Any]:
+    """A client of the engine itself, past the broker."""
+    try:
+        client = docker.APIClient(version="auto", timeout=30)
+        client.ping()
+    except docker.errors.DockerException as e:
+        missing(f"no container engine may be used here: {e}")
+    yield client
+    client.close()
+
+
+@pytest.fixture(scope="session")
+def image(engine: Any) -> str:
+    """The image of workspaces."""
+    try:
+        engine.inspect_image(settings.WORKSPACE_IMAGE)
+    except docker.errors.NotFound:
+        missing(f"{settings.WORKSPACE_IMAGE} is not there: make workspace-image")
+    return str(settings.WORKSPACE_IMAGE)
+
+
+@dataclass(frozen=True)
+class Broker:
+    home: Path
+    platform: str
+    process: Process
+
+    @property
+    def socket(self) -> Path:
+        return self.home / "run" / "broker.sock"
+
+    @property
+    def network(self) -> str:
+        return f"gatehouse-{self.platform}"
+
+    def start(self) -> None:
+        self.process.start(lambda: listens(str(self.socket)))
+
+    def labelled(self, engine: Any) -> dict[str, list[str]]:
+        """What the engine has with this platform's label."""
+        mine = {"label": f"{LABEL}={self.platform}"}
+        return {
+            "containers": [one["Names"][0] for one in engine.containers(all=True, filters=mine)],
+            "volumes": [one["Name"] for one in engine.volumes(filters=mine)["Volumes"] or []],
+        }
+
+
+def make_broker(home: Path, **environment: str) -> Broker:
+    (home / "run").mkdir(mode=0o700)
+    known = {
+        name: value for name, value in os.environ.items() if not name.startswith(("DOCKER_", "GATEHOUSE_"))
+    }
+    process = Process(
+        "broker",
+        home,
+        {**known, "GATEHOUSE_HOME": str(home), "LOG_FORMAT": "line", **environment},
+        *(sys.executable, "-m", "workspaces.broker"),
+    )
+    return Broker(home, platform_id(home), process)
+
+
+@pytest.fixture(scope="module")
+def broker(engine: Any) -> Iterator[Broker]:
+    """In a home of its own, which is the tests' too. In the end nothing of it may be left on the engine."""
+    with tempfile.TemporaryDirectory(prefix="gh-") as folder:
+        made = make_broker(Path(folder))
+        made.start()
+        try:
+            with override_settings(HOME=made.home):
+                yield made
+            assert made.labelled(engine) == {"containers": [], "volumes": []}
+        finally:
+            made.process.stop()
+            clear(engine, made)
+
+
+def clear(engine: Any, broker: Broker) -> None:
+    left = broker.labelled(engine)
+    for name in left["containers"]:
+        engine.remove_container(name, force=True, v=True)
+    for name in left["volumes"]:
+        engine.remove_volume(name, force=True)
+    for one in engine.networks(filters={"label": f"{LABEL}={broker.platform}"}):
+        engine.remove_network(one["Id"])
+
+
+@pytest.fixture
+def provider(broker: Broker, image: str) -> DockerProvider:
+    return DockerProvider()
+
+
+@pytest.fixture(scope="session")
+def root_image(engine: Any, image: str) -> Iterator[str]:
+    """An image that names no user and has no init."""
+    name = f"gatehouse-test-root:{os.getpid()}"
+    build = f"FROM {image}\nUSER root\nENTRYPOINT []\nRUN mkdir /data\n"
+    subprocess.run(
+        ["docker", "build", "--quiet", "--tag", name, "-"],
+        input=build.encode(),
+        check=True,
+        capture_output=True,
+    )
+    yield name
+    engine.remove_image(name, force=True)
