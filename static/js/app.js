@@ -2,6 +2,7 @@ import "./dialogs.js";
 import "./requests.js";
 import "./copy.js";
 import "./live.js";
+import "./logs.js";
 import "./menu.js";
 import "./objects.js";
 import "./tabs.js";

@@ -46,6 +46,12 @@ for (const name of ["htmx:sendError", "htmx:timeout"]) {
 // would be replaced beneath it.
 const held = new Set();
 
+// What is renewed by the clock waits while nobody looks.
+document.addEventListener("htmx:beforeRequest", (event) => {
+  const by = event.detail.elt.getAttribute("hx-trigger") ?? "";
+  if (document.hidden && by.startsWith("every ")) event.preventDefault();
+});
+
 document.addEventListener("htmx:beforeRequest", (event) => {
   const cause = event.detail.requestConfig.triggeringEvent?.type ?? "";
   if (!cause.startsWith("live-") || !document.querySelector("dialog[open]")) return;

@@ -1,0 +1,1 @@
+"""What runs, in the admin: to be looked at, and steered through the verbs."""
