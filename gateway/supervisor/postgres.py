@@ -108,6 +108,8 @@ class Postgres:
                 f"CREATE DATABASE {DATABASE} OWNER {OWNER}",
                 f"REVOKE ALL ON DATABASE {DATABASE} FROM PUBLIC",
                 f"GRANT CONNECT ON DATABASE {DATABASE} TO {LOGIN}",
+                # and empty them past triggers and foreign keys
+                *([] if self.durable else [f"GRANT SET ON PARAMETER session_replication_role TO {OWNER}"]),
                 "",
             ]
         )
