@@ -11,8 +11,9 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 
 SUPERVISOR = $(PYTHON) -m gateway.supervisor
 VENV = .venv/bin
-TEST_HOME = var/test
-SERVICES = $(VENV)/python -m gateway.supervisor services --home $(TEST_HOME) --
+TEST_HOME = var/tests
+SERVICES_IN = $(VENV)/python -m gateway.supervisor services --home
+SERVICES = $(SERVICES_IN) $(TEST_HOME) --
 ARGS =
 BASE = python:3.11-slim
 WORKSPACE_IMAGE ?= gatehouse-workspace:local
@@ -45,8 +46,13 @@ run: python ## A command with the running instance's environment: make run ARGS=
 	@exec $(SUPERVISOR) run -- $(VENV)/python $(ARGS)
 
 test: test-env ## All tests but the slow ones (ARGS="tenants -k login" for some)
-	@exec $(SERVICES) $(VENV)/python -m pytest -m "not long and not browser" $(ARGS)
-	@[ -n "$(ARGS)" ] || exec $(SERVICES) $(VENV)/python -m pytest -m "browser and not long"
+	@exec $(SERVICES) $(VENV)/python -m pytest -m "not long and not browser" $(or $(ARGS),$(BESIDE))
+	@[ -n "$(ARGS)" ] || exec $(SERVICES) $(VENV)/python -m pytest -m "browser and not long" $(BESIDE)
+
+# Two workers side by side share nothing: the second has a PostgreSQL and a Valkey of its own. A file's tests stay
+# together, for its fixtures; a worker that dies is a failure, not begun anew.
+BESIDE = --dist loadfile --max-worker-restart 0 --tx popen \
+	--tx "popen//python=$(SERVICES_IN) $(TEST_HOME)-2 -- $(VENV)/python"
 
 test-long: test-env ## The slow tests: faults, scale, foreign test suites
 	@exec $(SERVICES) $(VENV)/python -m pytest -m long $(ARGS)
