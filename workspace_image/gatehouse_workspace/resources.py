@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any, TypeVar
-from urllib.parse import unquote
 
 from anyio import to_thread
 from mcp.server.mcpserver import MCPServer
@@ -57,7 +56,7 @@ class Resources:
 
     async def file(self, path: str) -> str | bytes:
         """A file of the workspace: text, or bytes where it is none."""
-        return await self._read(lambda: self._file(unquote(path)))
+        return await self._read(lambda: self._file(path))
 
     async def _read(self, work: Callable[[], Content]) -> Content:
         try:

@@ -185,7 +185,7 @@ def log(repository: Repository, name: str, limit: int, skip: int, only: Filter) 
     work = Work()
     found: list[LogEntry] = []
     start = commit_of(repository, name)
-    for at, commit in enumerate(repository.walk(start.id, pygit2.enums.SortMode.TIME)):
+    for at, commit in enumerate(repository.walk(start.id, pygit2.enums.SortMode.NONE)):
         if at % 256 == 0:
             work.step()
         if not only.takes(commit):

@@ -125,7 +125,7 @@ class GitTools:
         """Show for each line of a file the commit, author and day that it comes from."""
         name = revisions.revision(revision)
         lines = f"{start_line},{start_line + max_lines - 1}"
-        arguments = ["blame", "--date=short", "-L", lines, name, "--", path]
+        arguments = ["blame", "--no-textconv", "--date=short", "-L", lines, name, "--", path]
         return await self._show(repository, arguments, "git blame")
 
     async def _show(self, repository: str, arguments: list[str], what: str) -> str:
