@@ -16,6 +16,7 @@ from pathlib import Path
 from bench import load, measures, peers, table
 from bench.peers import Peers
 from bench.table import Row
+from bench.workspaces import workspaces
 from tests.instance import Instance, running
 
 MEASURES: dict[str, Callable[[Instance, Peers], Iterator[Row]]] = {
@@ -24,6 +25,7 @@ MEASURES: dict[str, Callable[[Instance, Peers], Iterator[Row]]] = {
     "api": measures.api,
     "authentication": measures.authentication,
     "fanout": measures.fanout,
+    "workspaces": workspaces,
 }
 
 
