@@ -81,3 +81,15 @@ class Unavailable(DomainError):
     """Something that the platform depends on does not answer; the same call may succeed later."""
 
     status, title, code = 503, "Temporarily unavailable", "unavailable"
+
+
+class UpstreamFailed(DomainError):
+    """What was to be asked for the caller cannot be reached, or answered what nobody understands."""
+
+    status, title, code = 502, "Bad gateway", "upstream_failed"
+
+
+class UpstreamTimeout(DomainError):
+    """What was asked for the caller did not answer in the time it was given."""
+
+    status, title, code = 504, "Gateway timeout", "upstream_timeout"

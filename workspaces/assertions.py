@@ -54,6 +54,17 @@ def make(caller: Principal, workspace_id: int) -> str:
     return PREFIX + urlsafe_b64encode(crypto.seal(orjson.dumps(said), _AAD)).decode("ascii")
 
 
+def headers(caller: Principal, workspace_id: int) -> dict[str, str]:
+    """What a request tells a workspace of who asks."""
+    assert caller.user is not None
+    return {
+        "X-Gatehouse-User": str(caller.user.public_id),
+        "X-Gatehouse-Role": caller.role,
+        "X-Gatehouse-Tenant": caller.tenant.slug,
+        "X-Gatehouse-Assertion": make(caller, workspace_id),
+    }
+
+
 def read(text: str) -> Assertion | None:
     """What was asserted, if it was here and not too long ago."""
     if not text.startswith(PREFIX) or len(text) > MOST:

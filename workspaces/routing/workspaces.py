@@ -144,14 +144,7 @@ def _forward(
     caller: Principal,
     shares: Mapping[str, str],
 ) -> Forward:
-    assert caller.user is not None
-    said = {
-        "Host": f"localhost:{port}",
-        "X-Gatehouse-User": str(caller.user.public_id),
-        "X-Gatehouse-Role": caller.role,
-        "X-Gatehouse-Tenant": found.tenant,
-        "X-Gatehouse-Assertion": assertions.make(caller, found.id),
-    }
+    said = {"Host": f"localhost:{port}", **assertions.headers(caller, found.id)}
     if "origin" in head.headers:  # it was judged here; what the server inside compares it with is its own
         said["Origin"] = f"http://localhost:{port}"
     query = f"?{head.raw_query}" if head.raw_query else ""

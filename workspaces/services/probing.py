@@ -42,16 +42,28 @@ def status(address: str) -> dict[str, Any]:
 
 def get(where: str, path: str, *, seconds: float = SECONDS) -> tuple[int, bytes]:
     """GET at a dial: status and body, at most MOST_BYTES of it all, within `seconds`. Raises NoAnswer."""
-    until = time.monotonic() + seconds
+    request = f"GET {path} HTTP/1.0\r\nHost: localhost:{MCP_PORT}\r\nAccept: */*\r\n\r\n".encode()
     try:
-        with _connected(where, seconds) as connection:
-            connection.sendall(
-                f"GET {path} HTTP/1.0\r\nHost: localhost:{MCP_PORT}\r\nAccept: */*\r\n\r\n".encode()
-            )
-            whole = _read(connection, until)
+        status, _, body = exchange(where, request, until=time.monotonic() + seconds, most=MOST_BYTES)
+    except TimeoutError as e:
+        raise NoAnswer(str(e)) from e
+    return status, body
+
+
+def exchange(where: str, request: bytes, *, until: float, most: int) -> tuple[int, str, bytes]:
+    """Send an HTTP/1.0 request to a dial: status, content type and body of the answer.
+
+    At most `most` bytes are read of it all, until that moment (`time.monotonic`). Raises NoAnswer, TimeoutError.
+    """
+    try:
+        with _connected(where, max(0.01, until - time.monotonic())) as connection:
+            connection.sendall(request)
+            whole = _read(connection, until, most)
         answer = http.client.HTTPResponse(_Read(whole))  # type: ignore[arg-type]
         answer.begin()
-        return answer.status, answer.read()
+        return answer.status, answer.getheader("Content-Type") or "", answer.read()
+    except TimeoutError:
+        raise
     except (OSError, http.client.HTTPException, ValueError) as e:
         raise NoAnswer(str(e) or type(e).__name__) from e
 
@@ -70,18 +82,18 @@ def _connected(where: str, seconds: float) -> socket.socket:
     return socket.create_connection((host, int(port)), timeout=seconds)
 
 
-def _read(connection: socket.socket, until: float) -> bytes:
+def _read(connection: socket.socket, until: float, most: int) -> bytes:
     whole = bytearray()
     while True:
         left = until - time.monotonic()
         if left <= 0:
             raise TimeoutError("it takes too long")
         connection.settimeout(left)
-        more = connection.recv(MOST_BYTES)
+        more = connection.recv(64 << 10)
         if not more:
             return bytes(whole)
         whole += more
-        if len(whole) > MOST_BYTES:
+        if len(whole) > most:
             raise ValueError("it says too much")
 
 
