@@ -2,7 +2,7 @@
 # Built on what is locked and hashed in requirements/, run as an unprivileged user on a read-only file system.
 
 FROM python:3.11-slim AS build
-ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 UV_NO_CACHE=1
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 UV_NO_CACHE=1 UV_SYSTEM_CERTS=1
 WORKDIR /app
 COPY requirements/install.txt requirements/base.txt requirements/
 RUN python -m venv .venv \
