@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 import logging
 import os
 import signal
@@ -25,7 +24,7 @@ from workspaces.runner.sandbox import STOPPED, Sandbox
 from workspaces.runner.settings import Settings
 from workspaces.runner.terminal import Terminal
 from workspaces.runner.usage import Process
-from workspaces.runner.volumes import Volumes
+from workspaces.runner.volumes import Volumes, unavailable
 
 log = logging.getLogger(__name__)
 
@@ -132,7 +131,7 @@ class Instances:
             try:
                 await self.volumes.restore(await self._need(), key, content)
             except OSError as error:
-                raise _unavailable(error) from error
+                raise unavailable(error) from error
 
     # What is
 
@@ -205,23 +204,24 @@ class Instances:
             instance.journal.write,
             lambda code, why: self._ended(instance, sandbox, code, why),
         )
-        instance.starting = True
-        try:
-            instance.journal.prepare()
-            await sandbox.start(tools, self.volumes.make(spec.key), egress, gateway)
-        except OSError as error:
-            raise _unavailable(error) from error
-        finally:
-            instance.starting = False
-        if not sandbox.is_over:
-            instance.record = Record(spec.key, spec.digest(), running=True, started_at=time.time())
-            instance.sandbox, instance.egress = sandbox, egress
-            self._tell(instance.key)
-        try:
-            await self._save(instance)
-        except Unavailable:
-            await self._halt(instance)
-            raise
+        async with self.volumes.made(spec.key) as volume:
+            instance.starting = True
+            try:
+                instance.journal.prepare()
+                await sandbox.start(tools, volume, egress, gateway)
+            except OSError as error:
+                raise unavailable(error) from error
+            finally:
+                instance.starting = False
+            if not sandbox.is_over:
+                instance.record = Record(spec.key, spec.digest(), running=True, started_at=time.time())
+                instance.sandbox, instance.egress = sandbox, egress
+                self._tell(instance.key)
+            try:
+                await self._save(instance)
+            except Unavailable:
+                await self._halt(instance)
+                raise
         if self._watching is None or self._watching.done():
             self._watching = asyncio.create_task(self._watch())
 
@@ -263,7 +263,7 @@ class Instances:
                 else:
                     await asyncio.to_thread(self._records.save, instance.record)
             except OSError as error:
-                raise _unavailable(error) from error
+                raise unavailable(error) from error
 
     def _observed(self, instance: _Instance) -> Observed:
         record = instance.record
@@ -362,9 +362,3 @@ def _check(spec: Spec) -> None:
         raise Refused("A sandbox has one volume, at /workspace.")
     if spec.limits.memory_bytes < _LEAST_MEMORY or spec.limits.pids < 4:
         raise Refused("A sandbox needs at least 32 MiB of memory and 4 processes.")
-
-
-def _unavailable(error: OSError) -> Unavailable:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return Unavailable("The disk is full.")
-    return Unavailable(f"The sandbox cannot be made: {error.strerror or error}")

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import errno
 import os
 import shutil
 import subprocess
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from workspaces.providers.base import NotThere, Refused, Unavailable
@@ -44,11 +47,24 @@ class Volumes:
     def path(self, key: str) -> Path:
         return self._folder / key
 
-    def make(self, key: str) -> Path:
-        """Raises OSError."""
-        path = self.path(key)
-        path.mkdir(mode=0o755, exist_ok=True)
-        return path
+    @asynccontextmanager
+    async def made(self, key: str) -> AsyncIterator[Path]:
+        """The volume, there; one that was made for what then failed goes again. Raises Unavailable."""
+        path, is_new = self.path(key), False
+        try:
+            path.mkdir(mode=0o755)
+            is_new = True
+        except FileExistsError:
+            pass
+        except OSError as error:
+            raise unavailable(error) from error
+        try:
+            yield path
+        except BaseException:
+            if is_new:
+                with contextlib.suppress(OSError):
+                    path.rmdir()
+            raise
 
     def keys(self) -> list[str]:
         return [path.name for path in self._folder.iterdir() if KEY.fullmatch(path.name)]
@@ -133,6 +149,13 @@ class Volumes:
             stderr=subprocess.PIPE,
             env={},
         )
+
+
+def unavailable(error: OSError) -> Unavailable:
+    """An error of the disk, in words for a workspace's owner."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return Unavailable("The disk is full.")
+    return Unavailable(f"It cannot be done now: {error.strerror or error}.")
 
 
 async def _in_time(work: object) -> bytes:

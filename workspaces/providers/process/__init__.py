@@ -16,11 +16,13 @@ from workspaces.providers.base import (
     Capability,
     NotThere,
     Observed,
+    Refused,
     Spec,
     Terminal,
     Unavailable,
     Usage,
 )
+from workspaces.runner.records import KEY
 
 from .client import Client
 from .terminal import SandboxTerminal
@@ -56,6 +58,8 @@ class ProcessProvider:
         return Availability(said["ok"], said["reason"], tuple(said["not_isolated"]))
 
     def ensure(self, spec: Spec, *, running: bool) -> Observed:
+        if not KEY.fullmatch(spec.key):
+            raise Refused(f"{spec.key!r} is no key of a workspace.")
         said = {"spec": asdict(spec), "running": running}
         return _observed(self._runner.ask("PUT", f"/instances/{spec.key}", said))
 

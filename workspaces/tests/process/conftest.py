@@ -31,9 +31,12 @@ SHELL = Path(__file__).with_name("shell_server.py").read_text(encoding="utf-8")
 class Runner:
     """A home with a runner in it, which may be ended and started again."""
 
-    def __init__(self, home: Path, environment: dict[str, str]) -> None:
+    def __init__(
+        self, home: Path, environment: dict[str, str], wrapped: tuple[str, ...], as_root: bool
+    ) -> None:
         self.home = home
         self.account = accounts.choose()
+        self._wrapped, self._as_root = wrapped, as_root
         self._environment = environment
         self._process: subprocess.Popen[bytes] | None = None
         (home / "run").mkdir(parents=True, mode=0o700)
@@ -42,28 +45,27 @@ class Runner:
             self.account.own(path)
         self.socket = home / "run" / "runner.sock"
         self.provider = ProcessProvider(self.socket)
-        self.left: list[str] = []
 
     @property
     def pid(self) -> int:
         assert self._process is not None
         return self._process.pid
 
-    def start(self) -> None:
+    def start(self, *, ok: bool = True) -> None:
         told = {"GATEHOUSE_HOME": str(self.home), "GATEHOUSE_ENV": "development", "PATH": os.environ["PATH"]}
         with (self.home.parent / "runner.log").open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "workspaces.runner"],
+                [*self._wrapped, sys.executable, "-m", "workspaces.runner"],
                 cwd=ROOT,
                 env={**told, **self._environment},
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
                 preexec_fn=die_with_parent(signal.SIGTERM),
-                **self.account.popen_arguments(),  # type: ignore[call-overload]
+                **({} if self._as_root else self.account.popen_arguments()),  # type: ignore[call-overload]
             )
         until = time.monotonic() + 30
-        while not (self.socket.is_socket() and self.provider.availability().ok):
+        while not (self.provider.availability().ok if ok else self.socket.is_socket()):
             assert self._process.poll() is None, self.said()
             assert time.monotonic() < until, self.said()
             time.sleep(0.02)
@@ -78,23 +80,24 @@ class Runner:
     def said(self) -> str:
         return (self.home.parent / "runner.log").read_text(errors="replace")
 
-    def inhabited(self) -> list[int]:
-        """Processes that run inside a sandbox of this runner, by what they have mounted."""
+    def inhabited(self, key: str = "") -> list[int]:
+        """Processes that run inside a sandbox of this runner, or of that key, by what they have mounted."""
         found = []
         for entry in Path("/proc").glob("[0-9]*"):
             with contextlib.suppress(OSError):
-                if f"{self.home}/workspaces/volumes/" in (entry / "mountinfo").read_text():
+                if f"{self.home}/workspaces/volumes/{key}" in (entry / "mountinfo").read_text():
                     found.append(int(entry.name))
         return found
 
 
 @contextlib.contextmanager
-def running(**environment: str) -> Iterator[Runner]:
+def running(*wrapped: str, ok: bool = True, as_root: bool = False, **environment: str) -> Iterator[Runner]:
+    """A runner of its own; `wrapped` stands before its command. Without `ok` sandboxes need not be possible."""
     folder = Path(tempfile.mkdtemp(prefix="gh-runner-"))
     folder.chmod(0o755)
-    runner = Runner(folder / "home", environment)
+    runner = Runner(folder / "home", environment, wrapped, as_root)
     try:
-        runner.start()
+        runner.start(ok=ok)
         yield runner
     finally:
         runner.stop()
