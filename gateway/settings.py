@@ -218,6 +218,11 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
         "options": {"expires": 30},
     },
     "purge instances": {"task": "workspaces.tasks.sweep_purges", "schedule": float(PURGE_INTERVAL_SECONDS)},
+    "work on snapshots": {
+        "task": "workspaces.tasks.sweep_snapshots",
+        "schedule": 60.0,
+        "options": {"expires": 60},
+    },
     "follow standing": {
         "task": "workspaces.tasks.sweep_standing",
         "schedule": 60.0,
@@ -430,10 +435,12 @@ STORAGE_KEPT_ROWS = env.size("STORAGE_KEPT_ROWS", 32 << 20)
 MAX_UPLOAD_SIZE = env.size("MAX_UPLOAD_SIZE", 5 << 30)
 
 # Workspaces: the image of those whose template names none; how long one may take to answer once it is started;
-# thousandths of a core that an idle one stays below; days that a deleted one can be restored.
+# thousandths of a core that an idle one stays below; the most bytes of a snapshot, compressed; days that a deleted one
+# can be restored.
 WORKSPACE_IMAGE = env.text("WORKSPACE_IMAGE") or "gatehouse-workspace:local"
 WORKSPACE_START_SECONDS = env.integer("WORKSPACE_START_SECONDS", 60, least=5)
 WORKSPACE_IDLE_CPU_MILLIS = env.integer("WORKSPACE_IDLE_CPU_MILLIS", 100, least=1)
+WORKSPACE_SNAPSHOT_SIZE = env.size("WORKSPACE_SNAPSHOT_SIZE", 20 << 30)
 WORKSPACE_RETENTION_DAYS = env.integer("WORKSPACE_RETENTION_DAYS", 7)
 # The provider `docker` (docs/providers.md): the network's addresses, whether deploy/firewall is in place, and whether
 # images of services are fetched.

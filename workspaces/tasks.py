@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from workspaces.services import activity, purge, reconciler, standing
+from workspaces.services import activity, purge, reconciler, snapshots, standing
 
 
 @shared_task
@@ -45,3 +45,13 @@ def follow_tenant(tenant_id: int) -> None:
 @shared_task
 def sweep_standing() -> None:
     standing.sweep()
+
+
+@shared_task
+def work_snapshot(snapshot_id: int) -> None:
+    snapshots.work(snapshot_id)
+
+
+@shared_task
+def sweep_snapshots() -> None:
+    snapshots.sweep()

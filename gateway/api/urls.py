@@ -6,6 +6,7 @@ urlpatterns = [
     path("", include("tenants.api.urls")),
     path("", include("storage.api.urls")),
     path("", include("realtime.api.urls")),
+    path("", include("workspaces.api.urls")),
     path("health", HealthView.as_view()),
     re_path("", NothingView.as_view()),
 ]

@@ -23,6 +23,11 @@ from tenants.principal import Principal
 from tenants.services import api_keys, domains, invitations, roles, service_accounts
 from tenants.services.audit import sealing
 from tests import factories
+from workspaces import models as workspaces
+from workspaces.providers import registry
+from workspaces.providers.fake import FakeProvider
+from workspaces.services import instances, shares, snapshots, templates
+from workspaces.services.workspaces import create_workspace
 
 Maker = Callable[[Principal], Model]
 MAKERS: dict[type[Model], Maker] = {}
@@ -152,6 +157,70 @@ def write_intent(admin: Principal) -> Model:
 @makes(storage.BlobGarbage)
 def blob_garbage(admin: Principal) -> Model:
     return storage.BlobGarbage.objects.create(tenant=admin.tenant, blob=uuid4().hex, due_at=timezone.now())
+
+
+@makes(workspaces.Template)
+def template(admin: Principal) -> Model:
+    registry.MADE.setdefault("fake", FakeProvider())
+    return templates.create_template(name=f"{admin.tenant.slug}-template", provider="fake", actor=admin)
+
+
+@makes(workspaces.Workspace)
+def workspace(admin: Principal) -> Model:
+    slug = admin.tenant.slug
+    return create_workspace(
+        f"{slug}-workspace",
+        template=f"{slug}-template",
+        description=f"{slug} notes",
+        metadata={slug: slug},
+        secrets={"TOKEN": slug},
+        actor=admin,
+    )
+
+
+@makes(workspaces.WorkspaceShare)
+def workspace_share(admin: Principal) -> Model:
+    member = factories.member(admin.tenant, "member").user
+    assert member is not None
+    return shares.share(workspaces.Workspace.objects.get(tenant=admin.tenant), member.public_id, actor=admin)
+
+
+@makes(workspaces.VolumeSnapshot)
+def volume_snapshot(admin: Principal) -> Model:
+    held = workspaces.Workspace.objects.get(tenant=admin.tenant)
+    return snapshots.create_snapshot(held, f"{admin.tenant.slug} snapshot", actor=admin)
+
+
+@makes(workspaces.Service)
+def service(admin: Principal) -> Model:
+    return workspaces.Service.objects.create(
+        tenant=admin.tenant,
+        owner=admin.user,
+        name=f"{admin.tenant.slug}-service",
+        provider="fake",
+        offset=instances.take_offset(),
+    )
+
+
+@makes(workspaces.Port)
+def port(admin: Principal) -> Model:
+    held = workspaces.Service.objects.get(tenant=admin.tenant)
+    name = f"{admin.tenant.slug}-port"
+    return workspaces.Port.objects.create(
+        tenant=admin.tenant,
+        service=held,
+        name=name,
+        container_port=80,
+        public_port=40_000 + admin.tenant.pk % 9999,
+    )
+
+
+@makes(workspaces.Sample)
+def sample(admin: Principal) -> Model:
+    held = workspaces.Workspace.objects.get(tenant=admin.tenant)
+    return workspaces.Sample.objects.create(
+        tenant=admin.tenant, key=held.key, at=timezone.now(), cpu_millis=1, cpu_seconds=1, memory_bytes=1
+    )
 
 
 @makes(Event)

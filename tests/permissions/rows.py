@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import account, credentials, gateway, people, realtime, storage, tenants
+from . import account, credentials, gateway, people, realtime, storage, tenants, workspaces
 
 SUBJECTS = {
     "Account": account,
@@ -10,6 +10,7 @@ SUBJECTS = {
     "People": people,
     "Credentials": credentials,
     "Storage": storage,
+    "Workspaces": workspaces,
     "Realtime": realtime,
     "Gateway": gateway,
 }

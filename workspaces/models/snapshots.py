@@ -24,6 +24,10 @@ class VolumeSnapshot(PublicId):
     size_bytes = models.PositiveBigIntegerField(default=0)
     sha256 = models.CharField(max_length=64, blank=True)
     error = models.CharField(max_length=500, blank=True)
+    # Where it comes from instead of the volume, or goes to: a sealed link to an object of a bucket.
+    source_sealed = models.BinaryField(default=bytes, editable=False)
+    target_sealed = models.BinaryField(default=bytes, editable=False)
+    target = models.CharField(max_length=1100, blank=True, help_text="The object that it was copied to.")
     created_at = models.DateTimeField(auto_now_add=True)
     created_by = models.CharField(max_length=150, blank=True)
 
@@ -34,3 +38,8 @@ class VolumeSnapshot(PublicId):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def links_aad(self) -> bytes:
+        """What binds the sealed links to this row."""
+        return b"workspaces.volumesnapshot:" + self.public_id.bytes

@@ -45,6 +45,10 @@ class Workspace(Instance):
     idle_minutes = models.PositiveIntegerField(default=60)
     run_command = models.BooleanField(default=False)
     is_hidden = models.BooleanField(default=False, editable=False, help_text="Its owner is deactivated.")
+    # The snapshot that its volume shall be made from before it runs again.
+    restoring = models.ForeignKey(
+        "workspaces.VolumeSnapshot", models.SET_NULL, null=True, blank=True, editable=False, related_name="+"
+    )
     # What the server inside says of itself.
     repository_state = models.CharField(
         max_length=8, choices=Repository, default=Repository.NONE, editable=False

@@ -94,14 +94,15 @@ class FakeProvider:
         self.volumes: dict[str, _Files] = {}
         self._listeners: list[queue.SimpleQueue[str]] = []
         self._lock = threading.RLock()
-        self._root = Path(tempfile.mkdtemp(prefix="gh-fake-"))  # short: a socket's path has 107 bytes
+        self._root: Path | None = None
 
     def close(self) -> None:
         """Stop all that runs and remove the sockets."""
         with self._lock:
             for instance in self.instances.values():
                 self._halt(instance)
-        shutil.rmtree(self._root, ignore_errors=True)
+        if self._root is not None:
+            shutil.rmtree(self._root, ignore_errors=True)
 
     def availability(self) -> Availability:
         return self.is_available
@@ -239,6 +240,8 @@ class FakeProvider:
             return
         if instance is not None:
             self._halt(instance)
+        if self._root is None:
+            self._root = Path(tempfile.mkdtemp(prefix="gh-fake-"))  # short: a socket's path has 107 bytes
         folder = self._root / spec.key
         folder.mkdir(exist_ok=True)
         files = self.volumes.setdefault(spec.key, {})

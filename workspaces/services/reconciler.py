@@ -107,6 +107,12 @@ def _step(instance: Instance) -> bool:
     except (KeyError, ImportError):
         return _fail(instance, f"The provider {instance.provider} is no longer there.")
     try:
+        if (
+            isinstance(instance, Workspace)
+            and instance.restoring_id
+            and instance.desired_state != DESIRED.ABSENT
+        ):
+            snapshots.restore_volume(instance, provider, specs.of(instance))
         if instance.desired_state == DESIRED.RUNNING:
             return _run(instance, provider)
         if instance.desired_state == DESIRED.STOPPED:
@@ -210,8 +216,6 @@ def _end(instance: Instance, provider: Provider) -> bool:
         Sample.objects.filter(tenant_id=instance.tenant_id, key=instance.key).delete()
         instance.delete()
         instances.told(instance)
-        instance_id = str(instance.public_id)
-        log.info("%s (%s) is purged", instance.key, instance_id)
         instances.tell(instance, "purged")
     return False
 

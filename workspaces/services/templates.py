@@ -169,7 +169,9 @@ def _save(template: Template) -> None:
 
 
 def _public(template: Template) -> dict[str, object]:
-    return {**{name: getattr(template, name) for name in FIELDS}, "shared": template.tenant_id is None}
+    """As the audit log has it, which blanks whatever is called a secret."""
+    told = {name: getattr(template, name) for name in FIELDS if name != "required_secrets"}
+    return {**told, "required": template.required_secrets, "shared": template.tenant_id is None}
 
 
 def _tell(template: Template, participle: str, actor: Principal) -> None:

