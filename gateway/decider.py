@@ -1,5 +1,6 @@
 """The platform itself: pages, API, admin and live sockets, on its own host names only."""
 
+import re
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
@@ -12,6 +13,7 @@ from gateway.decision.types import Answer, Decision, Failure, Forward, RequestHe
 
 WEB = ("/api", "/admin", "/app", "/docs", "/openapi.json", "/static", "/health", "/jwks", "/metrics")
 LIVE = ("/api/v1/realtime/ws", "/api/v1/realtime/events")
+_LIVE_OF_INSTANCE = re.compile(r"/api/v1/(?:workspaces|services)/[^/]+/(?:terminal|logs/ws|logs/events)/?")
 PROGRAMS = ("/api", "/openapi.json", "/jwks")
 PROBED = ("/health", "/api/v1/health", "/metrics")
 """Probes come over plain HTTP and follow no redirect."""
@@ -54,7 +56,7 @@ class PlatformDecider(Decider):
             return Answer(302, [("Location", _EXACT[path])])
         if (head.content_length or 0) > ctx.settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
             return answers.problem(413, head)
-        if _below(path, LIVE) and head.method != "OPTIONS":  # a preflight is web's, as the API's are
+        if _is_live(path) and head.method != "OPTIONS":  # a preflight is web's, as the API's are
             shared = _sharing(head, ctx)
             return Forward(
                 ctx.settings.LIVE_DIAL, head.raw_target, patience="process", set_response_headers=shared
@@ -81,6 +83,10 @@ def _sharing(head: RequestHead, ctx: DecisionContext) -> Mapping[str, str]:
         return {}
     allowed = "*" if ctx.settings.CORS_ALLOW_ALL_ORIGINS else origin
     return {"Access-Control-Allow-Origin": allowed, "Vary": "Origin"}
+
+
+def _is_live(path: str) -> bool:
+    return _below(path, LIVE) or _LIVE_OF_INSTANCE.fullmatch(path) is not None
 
 
 def _below(path: str, prefixes: tuple[str, ...]) -> bool:

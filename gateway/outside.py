@@ -5,16 +5,29 @@ from __future__ import annotations
 import ipaddress
 import socket
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import TimeoutError as TooSlow
 from typing import Any
 
 from aiohttp.abc import AbstractResolver
 
+RESOLVE_SECONDS = 3.0
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
+_resolvers = ThreadPoolExecutor(4, thread_name_prefix="resolve")
+
+
+def addresses(host: str) -> list[str]:
+    """What a name or address stands for on this machine; nothing where it resolves to nothing (in time)."""
+    asked = _resolvers.submit(socket.getaddrinfo, host, None, type=socket.SOCK_STREAM)
+    try:
+        return [str(found[4][0]) for found in asked.result(RESOLVE_SECONDS)]
+    except (OSError, TooSlow, UnicodeError):
+        return []
 
 
 def is_public(text: str) -> bool:
     """Also of an IPv4 address inside an IPv6 one, which a gateway on the way would take out."""
-    found: ipaddress.IPv4Address | ipaddress.IPv6Address = ipaddress.ip_address(text)
+    found: ipaddress.IPv4Address | ipaddress.IPv6Address = ipaddress.ip_address(text.partition("%")[0])
     if isinstance(found, ipaddress.IPv6Address):
         teredo = found.teredo
         if found in _NAT64:

@@ -40,10 +40,22 @@ class Admitted:
 
 
 def admit(scope: Scope) -> Admitted:
-    """Check the request of an ASGI scope. Blocks: it belongs on a thread.
+    """Check the request for a stream of events. Blocks: it belongs on a thread.
 
-    Raises Unauthenticated, Forbidden (permission, origin, suspended tenant), NotFound (tenant), RateLimited, Invalid
-    (channels, types, position), Unavailable.
+    Raises as `caller_of`, and Forbidden (permission), Invalid (channels, types, position).
+    """
+    caller, holder, request = caller_of(scope)
+    caller.require(PERMISSION)
+    query = request.GET
+    wanted = filters.parse(query.get("channels", ""), query.get("types", ""))
+    given = request.headers.get("Last-Event-ID") or query.get("last_event_id", "")
+    return Admitted(holder, wanted, _position(given))
+
+
+def caller_of(scope: Scope) -> tuple[Principal, standing.Holder, HttpRequest]:
+    """Who opens a connection, counted, whom `standing` knows as the holder; of an ASGI scope. Blocks.
+
+    Raises Unauthenticated, Forbidden (origin, suspended tenant), NotFound (tenant), RateLimited, Invalid, Unavailable.
     """
     request = _request(scope)
     try:
@@ -57,11 +69,7 @@ def admit(scope: Scope) -> Admitted:
     except (OperationalError, InterfaceError) as error:
         raise Unavailable("The database does not answer; try again.") from error
     ratelimit.count("stream", request, f"{holder.tenant_id}:{holder.user_id}", settings.REALTIME_RATE_LIMIT)
-    caller.require(PERMISSION)
-    query = request.GET
-    wanted = filters.parse(query.get("channels", ""), query.get("types", ""))
-    given = request.headers.get("Last-Event-ID") or query.get("last_event_id", "")
-    return Admitted(holder, wanted, _position(given))
+    return caller, holder, request
 
 
 def _request(scope: Scope) -> HttpRequest:

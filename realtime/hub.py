@@ -17,7 +17,7 @@ from realtime.database import DatabaseUnavailable
 from realtime.feed import Feed
 from realtime.guard import Guard, Renew
 from realtime.log import EventLog
-from realtime.reader import FAILED, SHUTDOWN, Bounds, Reader
+from realtime.reader import FAILED, SHUTDOWN, Bounds, Ending, Reader
 
 log = logging.getLogger(__name__)
 TICK_SECONDS = 1.0
@@ -37,7 +37,7 @@ class Hub:
 
     def __init__(self, database: Database, valkey_url: str, limits: Limits, renew: Renew) -> None:
         self.limits = limits
-        self._database = database
+        self.database = database
         self._valkey_url = valkey_url
         self._log = EventLog(database)
         self._guard = Guard(database, renew)
@@ -47,6 +47,7 @@ class Hub:
         self._by_tenant: Counter[int] = Counter()
         self._empty = asyncio.Event()
         self._stopping = False
+        self._guests: set[Callable[[Ending], None]] = set()
 
     def start(self) -> None:
         for name, job in (
@@ -62,6 +63,8 @@ class Hub:
         self._stopping = True
         for reader in self._readers():
             reader.end(SHUTDOWN)
+        for end in list(self._guests):
+            end(SHUTDOWN)
         if self._places:
             with suppress(TimeoutError):
                 async with asyncio.timeout(patience):
@@ -69,7 +72,7 @@ class Hub:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._database.close()
+        await self.database.close()
 
     @contextmanager
     def place(self) -> Iterator[None]:
@@ -86,6 +89,17 @@ class Hub:
             self._places -= 1
             if not self._places:
                 self._empty.set()
+
+    @contextmanager
+    def guest(self, end: Callable[[Ending], None]) -> Iterator[None]:
+        """A connection that reads no events: `end` is called when the process stops."""
+        self._guests.add(end)
+        if self._stopping:
+            end(SHUTDOWN)
+        try:
+            yield
+        finally:
+            self._guests.discard(end)
 
     @asynccontextmanager
     async def reader(

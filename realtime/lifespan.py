@@ -50,18 +50,19 @@ def hub() -> Hub:
 
 async def admit(scope: Scope) -> admission.Admitted:
     """`admission.admit` on a thread."""
-    return await _on_thread(admission.admit, scope)
+    return await on_thread(admission.admit, scope)
 
 
 async def _renew(holder: standing.Holder) -> None:
-    await _on_thread(_still_admitted, holder)
+    await on_thread(_still_admitted, holder)
 
 
 def _still_admitted(holder: standing.Holder) -> None:
     standing.renew(holder).require(PERMISSION)  # which may ask the database what is switched off
 
 
-async def _on_thread(function: Callable[..., T], *args: Any) -> T:
+async def on_thread(function: Callable[..., T], *args: Any) -> T:
+    """A short call with database connections, on one of a few threads."""
     call: Any = database_sync_to_async(function, thread_sensitive=False, executor=_threads)
     answer: T = await call(*args)
     return answer

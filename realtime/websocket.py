@@ -36,7 +36,7 @@ async def event_socket(scope: Scope, receive: Receive, send: Send) -> None:
             drop = partial(wire.drop, send)
             feed, reader = await stack.enter_async_context(hub.reader(admitted, drop))
         except Exception as raised:
-            await _refuse(scope, send, wire.failure(raised))
+            await refuse(scope, send, wire.failure(raised))
             return
         REQUESTS.labels(PATH, "GET", 101).inc()
         await send({"type": "websocket.accept", "headers": wire.stream_headers(hub.room(feed.tenant_id))})
@@ -47,12 +47,12 @@ async def nothing_here(scope: Scope, receive: Receive, send: Send) -> None:
     """The answer to a WebSocket at any other path."""
     wire.adopt_request_id(scope)
     await receive()
-    await _refuse(scope, send, NotFound("There is no such path in the API."))
+    await refuse(scope, send, NotFound("There is no such path in the API."))
 
 
-async def _refuse(scope: Scope, send: Send, error: DomainError) -> None:
+async def refuse(scope: Scope, send: Send, error: DomainError, route: str = PATH) -> None:
     """With a status and a body where the server can say them before it accepts; else it answers 403."""
-    REQUESTS.labels(PATH, "GET", error.status).inc()
+    REQUESTS.labels(route, "GET", error.status).inc()
     if "websocket.http.response" not in scope.get("extensions", {}):
         await send({"type": "websocket.close"})
         return
@@ -68,10 +68,11 @@ async def _pump(send: Send, feed: Feed, reader: Reader) -> None:
                 reader.check()
                 await reader.send(send({"type": "websocket.send", "text": event.text}))
     except Ended as ended:
-        await send({"type": "websocket.close", **_last_words(ended.ending)})
+        await send({"type": "websocket.close", **last_words(ended.ending)})
 
 
-def _last_words(ending: Ending) -> dict[str, object]:
+def last_words(ending: Ending) -> dict[str, object]:
+    """Code and reason of the close frame."""
     reason = ending.detail.encode()[:MOST_REASON].decode(errors="ignore")
     return {"code": ending.close_code, "reason": reason}
 

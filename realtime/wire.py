@@ -29,9 +29,14 @@ def adopt_request_id(scope: Scope) -> None:
     log.debug("a connection asks for %s", scope["path"])
 
 
+def id_headers() -> Headers:
+    """Of every connection that opens."""
+    return [(b"x-request-id", request_id.get().encode())]
+
+
 def stream_headers(room: int) -> Headers:
-    """Of every stream that opens: its id, and how many more the tenant may open here."""
-    return [(b"x-request-id", request_id.get().encode()), (b"x-streams-remaining", b"%d" % room)]
+    """Of every stream of events that opens: how many more the tenant may open here, beside its id."""
+    return [*id_headers(), (b"x-streams-remaining", b"%d" % room)]
 
 
 def failure(raised: Exception) -> DomainError:

@@ -7,26 +7,13 @@ given; a name that changes its address later is not caught.
 from __future__ import annotations
 
 import ipaddress
-import socket
-from concurrent.futures import ThreadPoolExecutor
-from concurrent.futures import TimeoutError as TooSlow
 
-PATIENCE_SECONDS = 3.0
-_resolvers = ThreadPoolExecutor(4, thread_name_prefix="resolve")
+from gateway.outside import addresses
 
 
 def is_ours(host: str) -> bool:
     """Whether a host is this machine, its link or no single machine at all."""
-    return any(map(_is_near, _addresses(host)))
-
-
-def _addresses(host: str) -> list[str]:
-    """What a name or address stands for; nothing where it resolves to nothing (in time)."""
-    asked = _resolvers.submit(socket.getaddrinfo, host, None, type=socket.SOCK_STREAM)
-    try:
-        return [str(found[4][0]) for found in asked.result(PATIENCE_SECONDS)]
-    except (OSError, TooSlow, UnicodeError):
-        return []
+    return any(map(_is_near, addresses(host)))
 
 
 def _is_near(text: str) -> bool:
