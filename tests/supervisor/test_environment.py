@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,13 +14,14 @@ from gateway.supervisor import environment
 
 
 @pytest.fixture(autouse=True)
-def no_secrets(monkeypatch):
-    """As a new user has it; what `load` puts into the environment is taken out again."""
-    for name in environment.fresh_secrets():
-        monkeypatch.setenv(name, "")
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("GATEHOUSE_ENV", "")
-    monkeypatch.delenv("GATEHOUSE_ENV")
+def no_secrets(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """As a new user has it; whatever `load` puts into the environment is taken out again."""
+    before = set(os.environ)
+    for name in (*environment.fresh_secrets(), "GATEHOUSE_ENV"):
+        monkeypatch.delenv(name, raising=False)
+    yield
+    for name in os.environ.keys() - before:
+        del os.environ[name]
 
 
 def test_made_at_the_first_start(tmp_path: Path):
