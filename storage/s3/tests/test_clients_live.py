@@ -22,7 +22,7 @@ FILES = {
 }
 
 
-@pytest.fixture(scope="module", params=["local", "moto", "rclone"])
+@pytest.fixture(scope="module", params=["local", "moto", pytest.param("rclone", marks=pytest.mark.long)])
 def place(request: pytest.FixtureRequest) -> str:
     """Where the bucket is: in our own store, or on somebody else's server."""
     return str(request.param)
