@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -215,7 +215,11 @@ class Stack:
     def stop(self) -> None:
         for process in reversed(self._processes.values()):
             process.stop()
-        self._as_owner(f"DROP DATABASE IF EXISTS {self.name} WITH (FORCE)")
+        for _ in range(100):
+            with suppress(psycopg.errors.InsufficientPrivilege):  # autovacuum's, which a superuser alone ends
+                return self._as_owner(f"DROP DATABASE IF EXISTS {self.name} WITH (FORCE)")
+            time.sleep(0.1)
+        raise RuntimeError(f"{self.name} cannot be dropped")
 
     @contextmanager
     def database(self) -> Iterator[None]:
