@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from . import account, credentials, gateway, people, realtime, storage, tenants, workspaces
+from . import (
+    account,
+    credentials,
+    gateway,
+    people,
+    realtime,
+    services,
+    storage,
+    tenants,
+    workspace_pages,
+    workspaces,
+)
 
 SUBJECTS = {
     "Account": account,
@@ -11,6 +22,8 @@ SUBJECTS = {
     "Credentials": credentials,
     "Storage": storage,
     "Workspaces": workspaces,
+    "Workspace pages": workspace_pages,
+    "Services": services,
     "Realtime": realtime,
     "Gateway": gateway,
 }

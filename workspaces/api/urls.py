@@ -1,11 +1,12 @@
 from django.urls import path
 
-from . import mcp, snapshots, templates, workspaces
+from . import mcp, services_urls, snapshots, templates, workspaces
 
 _ITEM = "workspaces/<uuid:public_id>"
 _SNAPSHOT = f"{_ITEM}/snapshots/<uuid:snapshot_id>"
 
 urlpatterns = [
+    *services_urls.urlpatterns,
     path("workspaces", workspaces.WorkspacesView.as_view()),
     path(_ITEM, workspaces.WorkspaceView.as_view()),
     path(f"{_ITEM}/start", workspaces.StartView.as_view()),

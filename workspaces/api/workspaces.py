@@ -26,7 +26,7 @@ _SETTLED = Q(generation=F("observed_generation"))
 _FAILED = Q(observed_state="failed")
 _ASLEEP = Q(stopped_for="idle")
 # The words of `Instance.state`, as conditions on rows that are not deleted.
-_STATES: dict[str, Q] = {
+STATES: dict[str, Q] = {
     "failed": _FAILED,
     "starting": ~_FAILED & ~_SETTLED & Q(desired_state="running"),
     "stopping": ~_FAILED & ~_SETTLED & Q(desired_state="stopped"),
@@ -62,7 +62,7 @@ class WorkspacesView(ApiView):
         state = asked.get("state")
         rows = rows.exclude(deleted_at=None) if state == "deleted" else rows.present()
         if state and state != "deleted":
-            rows = rows.filter(_STATES[state])
+            rows = rows.filter(STATES[state])
         if owner := asked.get("owner"):
             rows = rows.filter(owner=caller.user) if owner == "me" else rows.filter(owner__username=owner)
         if q := asked.get("q"):

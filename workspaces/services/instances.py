@@ -59,6 +59,11 @@ def every() -> Iterator[Instance]:
         yield from rows(model).select_related("tenant").iterator(chunk_size=500)
 
 
+def is_elsewhere(instance: Instance) -> bool:
+    """Whether it runs somewhere that is not ours to steer."""
+    return isinstance(instance, Service) and instance.kind == Service.Kind.EXTERNAL
+
+
 def lock(instance: I) -> I:
     """The row as it is now, held to the end of the transaction. Raises NotFound where it is gone."""
     found = rows(type(instance)).select_for_update(of=("self",)).select_related("tenant", "owner")
@@ -81,9 +86,12 @@ def ask(instance: Instance, desired: str, *, stopped_for: str = NOTHING, save: S
     instance.attempts, instance.error, instance.next_attempt_at = 0, "", timezone.now()
     if instance.observed_state == FAILED:  # what it will be is open again
         instance.observed_state = Instance.Observed.STOPPED
+    if is_elsewhere(instance) and desired != ABSENT:  # nobody has to make it true
+        instance.observed_generation, instance.observed_state = instance.generation, desired
     instance.save(
         update_fields=[
             "desired_state", "stopped_for", "generation", "attempts", "error", "next_attempt_at", "observed_state",
+            "observed_generation",
             *save,
         ]
     )  # fmt: skip

@@ -22,7 +22,7 @@ from gateway.db.locks import advisory_lock
 from gateway.db.scope import platform_scope
 from gateway.queue import after_commit, enqueue
 from workspaces import tasks
-from workspaces.models import Instance, Sample, Service, Workspace
+from workspaces.models import Instance, Sample, Workspace
 from workspaces.providers import registry
 from workspaces.providers.base import NotThere, Observed, Provider, ProviderError
 
@@ -55,8 +55,6 @@ def reconcile(key: str) -> Instance | None:
                 if instance is None:
                     _remove_orphan(key)
                     return None
-                if _is_elsewhere(instance):
-                    return instance
                 again = _step(instance)
             newest = instances.find(key)
             if newest is None or (newest.generation == instance.generation and not again):
@@ -69,8 +67,7 @@ def sweep() -> None:
         for model in instances.KINDS.values():
             due = model._default_manager.drifted().order_by("next_attempt_at")[:500]  # type: ignore[attr-defined]
             for instance in due:
-                if not _is_elsewhere(instance):
-                    tasks.reconcile_instance.delay(instance.key)
+                tasks.reconcile_instance.delay(instance.key)
 
 
 def compare() -> None:
@@ -91,17 +88,14 @@ def compare() -> None:
                 tasks.reconcile_instance.delay(key)
 
 
-def _is_elsewhere(instance: Instance) -> bool:
-    """Whether it runs somewhere that is not ours to steer."""
-    return isinstance(instance, Service) and instance.kind == Service.Kind.EXTERNAL
-
-
 def _step(instance: Instance) -> bool:
     """One attempt, or one look where nothing is to be done; whether there is more to do right now."""
     if instance.is_settled:
-        return _look(instance)
+        return not instances.is_elsewhere(instance) and _look(instance)
     if instance.next_attempt_at > timezone.now() + _SKEW:
         return False
+    if instances.is_elsewhere(instance):
+        return instance.desired_state == DESIRED.ABSENT and _gone(instance)
     try:
         provider = registry.provider(instance.provider)
     except (KeyError, ImportError):
@@ -212,6 +206,11 @@ def _end(instance: Instance, provider: Provider) -> bool:
     provider.remove(instance.key, volumes=True)
     if isinstance(instance, Workspace):
         snapshots.remove_files(instance)
+    return _gone(instance)
+
+
+def _gone(instance: Instance) -> bool:
+    """Nothing of it is left: remove its row."""
     with transaction.atomic():
         Sample.objects.filter(tenant_id=instance.tenant_id, key=instance.key).delete()
         instance.delete()
@@ -287,7 +286,11 @@ def _last_words(provider: Provider, instance: Instance) -> str:
 
 def _differs(instance: Instance, seen: Observed | None) -> bool:
     """Whether a settled instance is not what its row says."""
-    if not instance.is_settled or instance.observed_state == OBSERVED.FAILED or _is_elsewhere(instance):
+    if (
+        not instance.is_settled
+        or instance.observed_state == OBSERVED.FAILED
+        or instances.is_elsewhere(instance)
+    ):
         return False
     runs = seen is not None and seen.state != "stopped"
     if instance.desired_state != DESIRED.RUNNING:

@@ -61,7 +61,6 @@ def _service(service: Service) -> Spec:
         command=tuple(service.command),
         environment={**service.environment, **instances.open_secrets(service)},
         volumes=tuple(Volume(name, path) for name, path in sorted(service.volumes.items())),
-        ports=tuple(sorted(set(service.ports.values_list("container_port", flat=True)))),
         restart_number=service.restart_number,
     )
 
