@@ -31,6 +31,9 @@ log = logging.getLogger(__name__)
 _LOOK_AGAIN_SECONDS = 10.0
 """How long "no sandbox can be made here" holds before it is tried again."""
 _WATCH_SECONDS = 1.0
+_HURRY_SECONDS = 20.0
+"""A server starts at the platform's own priority, since somebody waits for it; then it gives way."""
+_NICE = 5
 _MOST_NEWS = 1000
 _LEAST_MEMORY = 32 << 20
 
@@ -333,13 +336,15 @@ class Instances:
             return self._tools
 
     async def _watch(self) -> None:
-        """End what takes more memory than its instance has, as long as something runs."""
+        """Hold what runs to its memory and its place behind the platform, as long as something runs."""
         while any(one.sandbox for one in self._known.values()):
             await asyncio.sleep(_WATCH_SECONDS)
             table = usage.processes()
             for instance in list(self._known.values()):
                 if instance.sandbox is not None:
                     found = list(usage.below(table, instance.sandbox.pid))
+                    if time.monotonic() - instance.sandbox.started_at > _HURRY_SECONDS:
+                        usage.give_way(found, _NICE)
                     self._hold(instance, instance.sandbox, found)
 
     def _hold(self, instance: _Instance, sandbox: Sandbox, found: list[Process]) -> None:
@@ -355,8 +360,8 @@ class Instances:
 
 
 def _check(spec: Spec) -> None:
-    """Raises Refused for what no sandbox is."""
-    if spec.kind != "workspace" or spec.image:
+    """Raises Refused for what no sandbox is. A workspace's image says nothing here: its server is the platform's."""
+    if spec.kind != "workspace":
         raise Refused("Containers from images need Docker; the process provider runs workspaces only.")
     if any(volume != Volume("work", "/workspace") for volume in spec.volumes):
         raise Refused("A sandbox has one volume, at /workspace.")

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+_WITH_US = "It ended when the platform was restarted."
 KEY = re.compile(r"w-[0-9a-f]{16}")
 
 
@@ -44,7 +45,7 @@ class Records:
             except (OSError, ValueError, TypeError):
                 continue
             if found.key == path.stem and KEY.fullmatch(found.key):
-                yield replace(found, running=False)
+                yield replace(found, running=False, reason=_WITH_US if found.running else found.reason)
 
     def save(self, record: Record) -> None:
         """Raises OSError."""

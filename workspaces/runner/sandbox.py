@@ -9,6 +9,7 @@ import os
 import signal
 import socket
 import subprocess
+import time
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
@@ -24,12 +25,11 @@ from workspaces.runner.gateway import Gateway
 from workspaces.runner.terminal import Terminal
 
 _START_SECONDS = 15.0
-_STOP_SECONDS = 4.0
+_STOP_SECONDS = 3.0
 _READ = 64 * 1024
 _FASTEST = 4 << 20
 """Bytes of output a second that are taken from one sandbox."""
 _BACKLOG = 512
-_NICE = 5
 _MOST_FILES = 16_384
 _LONGEST_FILE = 16 << 30
 STOPPED = "It was stopped."
@@ -55,6 +55,7 @@ class Sandbox:
         self._servers: list[asyncio.Server] = []
         self._relays: set[asyncio.Task[None]] = set()
         self._over = asyncio.Event()
+        self.started_at = time.monotonic()
         self._why = ""
         self._excuse = ("", 0.0)
         self._process: subprocess.Popen[bytes]
@@ -165,7 +166,7 @@ class Sandbox:
                     env={},
                     pass_fds=passed,
                     start_new_session=True,
-                    preexec_fn=_before_exec(),
+                    preexec_fn=die_with_parent(signal.SIGKILL),
                 )
             except BaseException:
                 channel.close()
@@ -278,13 +279,3 @@ def _held(data: bytes) -> Any:
         yield descriptor
     finally:
         os.close(descriptor)
-
-
-def _before_exec() -> Callable[[], None]:
-    bind = die_with_parent(signal.SIGKILL)
-
-    def before_exec() -> None:
-        os.nice(_NICE)
-        bind()
-
-    return before_exec

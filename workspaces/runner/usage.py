@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections import defaultdict
 from collections.abc import Iterator
@@ -15,10 +16,15 @@ _PROC = Path("/proc")
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """`cpu` in ticks, that of its ended children among it; `resident` in bytes; `since` tells two of one id apart."""
+    """`cpu` in ticks, that of its ended children among it; `resident` in bytes; `since` tells two of one id apart.
+
+    `group` is that of its process group.
+    """
 
     pid: int
     parent: int
+    group: int
+    nice: int
     cpu: int
     threads: int
     resident: int
@@ -45,7 +51,8 @@ def read(pid: int) -> Process | None:
     if fields[0] in b"ZX":
         return None
     cpu = sum(map(int, fields[11:15]))
-    return Process(pid, int(fields[1]), cpu, int(fields[17]), int(fields[21]) * _PAGE, int(fields[19]))
+    parent, group, nice, threads, since, pages = (int(fields[n]) for n in (1, 2, 16, 17, 19, 21))
+    return Process(pid, parent, group, nice, cpu, threads, pages * _PAGE, since)
 
 
 def below(table: dict[int, list[Process]], pid: int) -> Iterator[Process]:
@@ -77,6 +84,13 @@ def to_end(found: list[Process], limit: int) -> Process | None:
     largest = max(found[1:], key=_proportional)
     now = read(largest.pid)
     return largest if now is not None and now.since == largest.since else None
+
+
+def give_way(found: list[Process], nice: int) -> None:
+    """Lower the priority of processes, all their threads; what they start later inherits it."""
+    for group in {process.group for process in found if process.nice < nice} - {0}:
+        with contextlib.suppress(OSError):
+            os.setpriority(os.PRIO_PGRP, group, nice)
 
 
 def _proportional(process: Process) -> int:
