@@ -6,12 +6,15 @@ import asyncio
 import contextlib
 import os
 import signal
+import subprocess
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import IO
 
 from mcp.server.mcpserver.exceptions import ToolError
 
 GRACE = 2.0
+POLL = 0.05
 CHUNK = 64 * 1024
 MAX_AT_ONCE = 16
 MAX_PROGRESS_LINE = 4096
@@ -84,73 +87,102 @@ async def run(
     program is not there.
     """
     async with _running:
-        try:
-            process = await asyncio.create_subprocess_exec(
-                *argv,
-                cwd=f"/proc/self/fd/{folder}",  # the folder itself, whatever its path names by now
-                env=environment,
-                stdin=asyncio.subprocess.PIPE if stdin is not None else asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.PIPE,
-                start_new_session=True,
-            )
-        except FileNotFoundError as error:
-            raise ToolError(f"{argv[0]}: there is no such program in this workspace") from error
+        process = _started(argv, folder, environment, stdin)
         out = _Bounded(limit, (lambda: _signal(process, signal.SIGTERM)) if stop_when_full else None)
         err = _Bounded(limit, None)
         timed_out = False
+        reads = [
+            asyncio.ensure_future(_read(process.stdout, out, None)),
+            asyncio.ensure_future(_read(process.stderr, err, progress)),
+        ]
         try:
             async with asyncio.timeout(seconds):
-                await asyncio.gather(
-                    _feed(process, stdin),
-                    _read(process.stdout, out, None),
-                    _read(process.stderr, err, progress),
-                )
-                await process.wait()
+                await _exited(process)
         except TimeoutError:
             timed_out = True
         finally:
             await asyncio.shield(_end(process))
-        assert process.returncode is not None
+            # To the end of the pipes, unless something left the group and holds them open.
+            await asyncio.wait(reads, timeout=GRACE)
+            for read in reads:
+                read.cancel()
         return Output(process.returncode, out.whole(), err.whole(), out.truncated, err.truncated, timed_out)
 
 
-async def _feed(process: asyncio.subprocess.Process, stdin: bytes | None) -> None:
-    if stdin is None or process.stdin is None:
-        return
-    # A program need not read all; uvloop says RuntimeError where it has closed its end already.
-    with contextlib.suppress(BrokenPipeError, ConnectionResetError, RuntimeError):
-        process.stdin.write(stdin)
-        await process.stdin.drain()
-    process.stdin.close()
+def _started(
+    argv: Sequence[str], folder: int, environment: dict[str, str], stdin: bytes | None
+) -> subprocess.Popen[bytes]:
+    """Not by the event loop: uvloop lets children inherit its ends of their pipes, which then never close."""
+    with contextlib.ExitStack() as stack:
+        given: int = subprocess.DEVNULL
+        if stdin is not None:
+            given = os.memfd_create("stdin")
+            stack.callback(os.close, given)
+            with open(given, "wb", closefd=False) as file:
+                file.write(stdin)
+            os.lseek(given, 0, os.SEEK_SET)
+        try:
+            return subprocess.Popen(
+                argv,
+                cwd=f"/proc/self/fd/{folder}",  # the folder itself, whatever its path names by now
+                env=environment,
+                stdin=given,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                start_new_session=True,
+            )
+        except FileNotFoundError as error:
+            raise ToolError(f"{argv[0]}: there is no such program in this workspace") from error
 
 
-async def _read(
-    stream: asyncio.StreamReader | None, into: _Bounded, progress: Callable[[str], None] | None
-) -> None:
-    assert stream is not None
+async def _read(pipe: IO[bytes] | None, into: _Bounded, progress: Callable[[str], None] | None) -> None:
+    reader = asyncio.StreamReader(limit=CHUNK)
+    loop = asyncio.get_running_loop()
+    transport, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), pipe)
     line = b""
-    while chunk := await stream.read(CHUNK):
-        into.take(chunk)
-        if progress is None:
-            continue
-        *lines, line = (line + chunk).replace(b"\r", b"\n").split(b"\n")
-        line = line[-MAX_PROGRESS_LINE:]
-        for whole in lines:
-            progress(whole.decode(errors="replace"))
+    try:
+        while chunk := await reader.read(CHUNK):
+            into.take(chunk)
+            if progress is None:
+                continue
+            *lines, line = (line + chunk).replace(b"\r", b"\n").split(b"\n")
+            line = line[-MAX_PROGRESS_LINE:]
+            for whole in lines:
+                progress(whole.decode(errors="replace"))
+    finally:
+        transport.close()
 
 
-async def _end(process: asyncio.subprocess.Process) -> None:
-    """The group is told to end even where its leader is gone: what it left behind is not to stay."""
-    if process.returncode is None:
-        _signal(process, signal.SIGTERM)
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(GRACE):
-                await process.wait()
+async def _exited(process: subprocess.Popen[bytes]) -> None:
+    """Wait until it ended. It is not reaped yet: its number still names its group."""
+    try:
+        handle = os.pidfd_open(process.pid)
+    except OSError:  # kernels before 5.3, and sandboxes that do not know it
+        flags = os.WEXITED | os.WNOHANG | os.WNOWAIT
+        while os.waitid(os.P_PID, process.pid, flags) is None:  # noqa: ASYNC110, ASYNC222 - it does not block
+            await asyncio.sleep(POLL)
+        return
+    loop = asyncio.get_running_loop()
+    ended = loop.create_future()
+    loop.add_reader(handle, lambda: ended.done() or ended.set_result(None))
+    try:
+        await ended
+    finally:
+        loop.remove_reader(handle)
+        os.close(handle)
+
+
+async def _end(process: subprocess.Popen[bytes]) -> None:
+    """The group is ended even where its leader did end: what it left behind is not to stay."""
+    _signal(process, signal.SIGTERM)
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(GRACE):
+            await _exited(process)
     _signal(process, signal.SIGKILL)
-    await process.wait()
+    await _exited(process)
+    process.wait()
 
 
-def _signal(process: asyncio.subprocess.Process, number: signal.Signals) -> None:
+def _signal(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, number)

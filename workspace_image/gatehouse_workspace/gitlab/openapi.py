@@ -131,7 +131,7 @@ def operations(document: Mapping[str, Any]) -> Iterator[Operation]:
 
 def search(document: Mapping[str, Any], query: str, limit: int) -> list[Operation]:
     """Operations that have the most of the query's words, names before descriptions."""
-    words = re.findall(r"\w+", query.lower())
+    words = [word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[^\W_a-z]+", query)]
     scored = []
     for at, operation in enumerate(operations(document)):
         name = f"{operation.method} {operation.path} {operation.id} {operation.summary}".lower()
