@@ -190,7 +190,8 @@ def network(body: dict[str, Any], settings: Settings) -> dict[str, Any]:
     if len(pools) != 1:
         raise forbidden("IPAM.Config: not one subnet")
     pool = Fields(pools[0], "IPAM.Config.")
-    made["IPAM"] = {"Driver": "default", "Config": [{"Subnet": pool.take("Subnet", _subnet)}]}
+    subnet = pool.take("Subnet", _subnet)
+    made["IPAM"] = {"Driver": "default", "Config": [{"Subnet": str(subnet), "Gateway": str(subnet[1])}]}
     pool.done()
     return made
 
@@ -242,8 +243,8 @@ def _address(value: Any) -> str:
     return str(ipaddress.IPv4Address(value if isinstance(value, str) else ""))
 
 
-def _subnet(value: Any) -> str:
+def _subnet(value: Any) -> ipaddress.IPv4Network:
     found = ipaddress.IPv4Network(value if isinstance(value, str) else "")
     if not found.is_private or not 16 <= found.prefixlen <= 28:
         raise ValueError("not a private network of /16 to /28")
-    return str(found)
+    return found

@@ -152,7 +152,7 @@ def _archive(method: str, **allowed: str) -> Callable[[Settings, Request, str], 
     """Files of a container that never ran: in a running one, links could be swapped under the engine's hands."""
 
     async def handler(settings: Settings, request: Request, reference: str) -> Outcome:
-        query = parameters(request, path=r"/[^\0]{1,1024}", **allowed)
+        query = parameters(request, path=r"/[^\0]{0,1024}", **allowed)
         found = await owned.container(settings, request.version, reference)
         if found["State"]["Status"] != "created" or not query.get("path"):
             raise forbidden("an archive of a container that has run")

@@ -32,9 +32,9 @@ def sanitized(content: BinaryIO) -> Iterator[bytes]:
     yield bytes(2 * tarfile.BLOCKSIZE)
 
 
-def own_root() -> bytes:
-    """A tar archive that makes the folder it is put into the workspace's user's."""
-    made = tarfile.TarInfo("./")
+def owned_folder(name: str) -> bytes:
+    """A tar archive that makes the folder of that name the workspace's user's."""
+    made = tarfile.TarInfo(name)
     made.type, made.mode, made.uid, made.gid = tarfile.DIRTYPE, 0o755, OWNER, OWNER
     return made.tobuf() + bytes(2 * tarfile.BLOCKSIZE)
 

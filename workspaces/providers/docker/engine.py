@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +21,7 @@ from workspaces.providers.base import NotThere, ProviderError, Refused, Unavaila
 LABEL_KEY, LABEL_KIND, LABEL_DIGEST = "gatehouse.key", "gatehouse.kind", "gatehouse.digest"
 _CALL_SECONDS = 60.0
 _MOST_WORDS = 300
+_AWAY_WORDS = "The container engine cannot be reached: the broker does not answer."
 _AWAY = (502, 503, 504)
 
 
@@ -56,6 +58,7 @@ class Engine:
 
     def api(self, seconds: float = _CALL_SECONDS) -> Any:
         """The SDK's low-level client whose calls take at most so long a step. Raises Unavailable."""
+        _knock()
         with self._making, asking():
             at = (os.getpid(), seconds)  # a fork must not share its parent's connections
             if at not in self._made:
@@ -79,6 +82,16 @@ class Engine:
         return self._names
 
 
+def _knock() -> None:
+    """Raises Unavailable where nobody listens: the SDK would leave a socket open for each attempt."""
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(1.0)
+        try:
+            connection.connect(str(socket_path()))
+        except OSError as e:
+            raise Unavailable(_AWAY_WORDS) from e
+
+
 @contextmanager
 def asking() -> Iterator[None]:
     """Within the block the SDK's failures become those of the contract."""
@@ -89,7 +102,9 @@ def asking() -> Iterator[None]:
     except APIError as e:
         raise failure(e) from e
     except (requests.RequestException, DockerException, OSError) as e:
-        raise Unavailable("The container engine cannot be reached: the broker does not answer.") from e
+        if isinstance(e.__cause__, APIError):  # of asking for the version, which the SDK wraps
+            raise failure(e.__cause__) from e
+        raise Unavailable(_AWAY_WORDS) from e
 
 
 def failure(error: APIError) -> ProviderError:

@@ -10,7 +10,7 @@ from docker.errors import APIError, ImageNotFound, NotFound
 
 from workspaces.providers.base import Refused, Spec, Unavailable
 
-from .engine import said
+from .engine import failure, said
 
 _PULL_SECONDS = 600.0
 _TAGGED = re.compile(r"(.+?)(?::([A-Za-z0-9_][A-Za-z0-9_.-]*)|@(sha256:[0-9a-f]{64}))?")
@@ -47,7 +47,7 @@ def _pull(api: Any, name: str) -> None:
             if problem := line.get("error"):
                 raise _why(name, str(problem))
     except APIError as e:
-        raise _why(name, said(e)) from e
+        raise (failure(e) if e.status_code == 403 else _why(name, said(e))) from e
 
 
 def _why(name: str, words: str) -> Refused | Unavailable:

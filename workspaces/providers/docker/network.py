@@ -15,11 +15,9 @@ from workspaces.providers.base import Refused, Unavailable
 
 from .engine import Names, said
 
-_CANDIDATES = (
-    *(f"10.{number}.0.0/16" for number in (213, 197, 183, 171, 149, 131)),
-    "172.30.0.0/16",
-    "192.168.128.0/18",
-)
+_TENTH = range(129, 240)
+"""Of 10.0.0.0/8, the sixteenths that others take least."""
+_TRIED = 12
 _FIRST = 10
 """Addresses below belong to the bridge itself and to whatever an administrator puts there."""
 _ROUTES = Path("/proc/net/route")
@@ -46,7 +44,7 @@ def ensure(api: Any, names: Names) -> Network:
     if found is not None:
         return found
     reasons = []
-    for subnet in _subnets():
+    for subnet in _subnets(names.platform):
         body = {"Name": names.network, "IPAM": {"Config": [{"Subnet": str(subnet)}]}}
         try:
             api._result(api._post_json(api._url("/networks/create"), data=body), True)
@@ -68,13 +66,16 @@ def find(api: Any, names: Names) -> Network | None:
     return Network(subnet, pool.get("Gateway") or str(subnet[1]))
 
 
-def _subnets() -> list[ipaddress.IPv4Network]:
-    """The one that is set, else those that no route of this machine overlaps."""
+def _subnets(platform: str) -> list[ipaddress.IPv4Network]:
+    """The one that is set, else those that no route of this machine overlaps; each platform begins elsewhere."""
     if settings.WORKSPACE_SUBNET:
         return [settings.WORKSPACE_SUBNET]
     taken = _routed()
-    candidates = [ipaddress.IPv4Network(one) for one in _CANDIDATES]
-    return [one for one in candidates if not any(one.overlaps(other) for other in taken)]
+    first = int(platform, 16) % len(_TENTH)
+    candidates = [
+        ipaddress.IPv4Network(f"10.{number}.0.0/16") for number in (*_TENTH[first:], *_TENTH[:first])
+    ]
+    return [one for one in candidates if not any(one.overlaps(other) for other in taken)][:_TRIED]
 
 
 def _routed() -> list[ipaddress.IPv4Network]:

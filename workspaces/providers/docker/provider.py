@@ -27,11 +27,12 @@ from workspaces.providers.base import (
 )
 
 from . import archive, containers, images, network, streams, volumes
-from .engine import LABEL_KEY, LABEL_KIND, Engine, Names, asking, failure, said
+from .engine import LABEL_KEY, LABEL_KIND, Engine, Names, asking, failure, said, socket_path
 from .isolation import not_isolated
 from .terminal import DockerTerminal
 
-_TRIES = 3
+_TRIES = 5
+_PAUSE_SECONDS = 0.15
 _QUICK_SECONDS = 1.0
 _SIZES_KEPT_SECONDS = 30.0
 _NO_SUCH = "There is no such instance."
@@ -50,6 +51,8 @@ class DockerProvider:
         self._sizing = threading.Lock()
 
     def availability(self) -> Availability:
+        if not socket_path().is_socket():  # asked in vain, the SDK leaves a socket open
+            return Availability(False, "The container engine cannot be reached: the broker is not there.")
         try:
             info = self._engine.info(_QUICK_SECONDS)
             images.inspect(self._engine.api(_QUICK_SECONDS), settings.WORKSPACE_IMAGE)
@@ -77,11 +80,12 @@ class DockerProvider:
         """Several rounds, since somebody else may make or remove the same things."""
         image = images.ensure(api, spec)
         last: ProviderError = Unavailable("The container could not be started.")
-        for _ in range(_TRIES):
+        for tried in range(_TRIES):
             try:
                 return self._attempt(api, names, spec, image)
             except _Again as e:
                 last = e.why
+            time.sleep(_PAUSE_SECONDS * (tried + 1))
         raise last
 
     def _attempt(self, api: Any, names: Names, spec: Spec, image: dict[str, Any]) -> Observed:
@@ -116,18 +120,16 @@ class DockerProvider:
         try:
             api.create_container_from_config(body, name)
         except APIError as e:
-            if e.status_code == 409:
-                if containers.find(api, name) is None:
-                    raise Refused(
-                        f"The name {name} is taken by a container that is not the platform's."
-                    ) from e
-                raise _Again(Unavailable("The container is being made by somebody else.")) from e
+            if e.status_code == 409:  # also while the engine is still making one, which cannot be seen yet
+                taken = f"The name {name} is taken by a container that is not the platform's."
+                raise _Again(Refused(taken)) from e
             if isinstance(e, NotFound):  # network, volume or image went away in between
                 raise _Again(Unavailable(said(e))) from e
             raise failure(e) from e
         if spec.kind == "service" and not containers.own_user(image):
             for volume in spec.volumes:  # of its image it would be root's, and root is nobody here
-                api.put_archive(name, volume.path, archive.own_root())
+                folder, _, last = volume.path.rstrip("/").rpartition("/")
+                api.put_archive(name, folder or "/", archive.owned_folder(last))
 
     def remove(self, key: str, *, volumes: bool) -> None:
         api = self._engine.api()
@@ -164,10 +166,14 @@ class DockerProvider:
             return {one["Labels"][LABEL_KEY] for one in volumes.listed(api)}
 
     def events(self, stop: Event) -> Iterator[str]:
-        """Also what happened since the last time that somebody listened here."""
+        """Listens from now on, and tells also what happened since the last time that somebody listened here."""
         api = self._engine.api()
         with asking():
             stream = api.events(since=self._heard_until, decode=True)
+        return self._heard(stop, stream)
+
+    def _heard(self, stop: Event, stream: Any) -> Iterator[str]:
+        with asking():
             for event in streams.until(stop, stream):
                 self._heard_until = event["timeNano"] / 1e9
                 yield event["Actor"]["Attributes"][LABEL_KEY]

@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -19,7 +19,9 @@ from django.test import override_settings
 from tests.stack import Process, listens
 from workspaces.broker.bodies import LABEL
 from workspaces.broker.settings import platform_id
+from workspaces.providers.base import WORKSPACE_VOLUME, Limits, Spec
 from workspaces.providers.docker import DockerProvider
+from workspaces.tests.provider_contract import SERVER
 
 
 def missing(what: str) -> NoReturn:
@@ -119,6 +121,31 @@ def clear(engine: Any, broker: Broker) -> None:
 @pytest.fixture
 def provider(broker: Broker, image: str) -> DockerProvider:
     return DockerProvider()
+
+
+@pytest.fixture
+def spec(provider: DockerProvider) -> Iterator[Callable[..., Spec]]:
+    """Makes specifications of instances that are removed in the end."""
+    made: list[str] = []
+
+    def make(**fields: Any) -> Spec:
+        kind = fields.get("kind", "workspace")
+        made.append(f"{kind[0]}-{os.urandom(8).hex()}")
+        defaults: dict[str, Any] = {
+            "key": made[-1],
+            "kind": kind,
+            "tenant": "docker",
+            "name": f"docker-{len(made)}",
+            "offset": 1 + int.from_bytes(os.urandom(2)) % 60_000,
+            "limits": Limits(128 << 20, 1000, 64),
+            "command": ("python3", "-u", "-c", SERVER),
+            "volumes": (WORKSPACE_VOLUME,) if kind == "workspace" else (),
+        }
+        return Spec(**(defaults | fields))
+
+    yield make
+    for key in made:
+        provider.remove(key, volumes=True)
 
 
 @pytest.fixture(scope="session")
