@@ -228,6 +228,13 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
         "schedule": 60.0,
         "options": {"expires": 60},
     },
+    "read use": {"task": "workspaces.tasks.collect_samples", "schedule": 15.0, "options": {"expires": 15}},
+    "thin readings": {
+        "task": "workspaces.tasks.thin_samples",
+        "schedule": 300.0,
+        "options": {"expires": 300},
+    },
+    "probe services": {"task": "workspaces.tasks.sweep_probes", "schedule": 15.0, "options": {"expires": 15}},
     "seal audit": {"task": "tenants.tasks.seal_audit", "schedule": 300.0, "options": {"expires": 300}},
     "expire audit": {"task": "tenants.tasks.expire_audit", "schedule": 24 * 3600.0},
     "end forgotten uploads": {"task": "storage.tasks.sweep_uploads", "schedule": 3600.0},

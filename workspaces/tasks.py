@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from workspaces.services import activity, purge, reconciler, snapshots, standing
+from workspaces.services import activity, probes, purge, reconciler, samples, snapshots, standing
 
 
 @shared_task
@@ -55,3 +55,18 @@ def work_snapshot(snapshot_id: int) -> None:
 @shared_task
 def sweep_snapshots() -> None:
     snapshots.sweep()
+
+
+@shared_task
+def collect_samples() -> None:
+    samples.collect()
+
+
+@shared_task
+def thin_samples() -> None:
+    samples.thin()
+
+
+@shared_task
+def sweep_probes() -> None:
+    probes.sweep()

@@ -38,7 +38,7 @@ class Scraped(Collector):
     def collect(self) -> Iterator[Metric]:
         with self._lock:
             if time.monotonic() - self._at >= _KEPT_SECONDS:
-                self._found = [_build(), _components(), *_queue(), *_waiting()]
+                self._found = [_build(), _components(), *_queue(), *_waiting(), *_instances()]
                 self._at = time.monotonic()
             yield from self._found
 
@@ -89,4 +89,21 @@ def _waiting() -> Iterator[Metric]:
     )
     for what, count in found.items():
         family.add_metric([what], count)
+    yield family
+
+
+def _instances() -> Iterator[Metric]:
+    try:
+        with platform_scope("figures of the whole platform, which name no tenant"):
+            found = running.states()
+    except DatabaseError as error:
+        log.warning("what runs is not known: %s", error)
+        return
+    family = GaugeMetricFamily(
+        "gatehouse_instances",
+        "Workspaces and services that are not deleted, by what was seen of them.",
+        labels=["kind", "state"],
+    )
+    for labels, count in found.items():
+        family.add_metric(labels, count)
     yield family

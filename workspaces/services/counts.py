@@ -37,3 +37,13 @@ def waiting() -> dict[str, int]:
     """What the reconciler has yet to bring about. Call within platform_scope."""
     drifted = (model._default_manager.drifted().count() for model in instances.KINDS.values())  # type: ignore[attr-defined]
     return {"instances": sum(drifted)}
+
+
+def states() -> dict[tuple[str, str], int]:
+    """By kind and observed state, those that are not deleted. Call within platform_scope."""
+    found: dict[tuple[str, str], int] = {}
+    for model in instances.KINDS.values():
+        rows = model._default_manager.filter(deleted_at=None).order_by("observed_state")
+        for state, count in rows.values_list("observed_state").annotate(Count("pk")):
+            found[str(model._meta.model_name), state] = count
+    return found

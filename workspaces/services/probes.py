@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -120,7 +121,7 @@ def _ask(target: Target) -> str:
     except aiohttp.ClientConnectorCertificateError:
         return "Its certificate is not trusted here."
     except aiohttp.ClientConnectorError as error:
-        return f"It cannot be connected to: {error.os_error.strerror or 'no answer'}."
+        return f"It cannot be connected to: {os.strerror(error.os_error.errno or 0)}."
     except (aiohttp.ClientError, OSError, ValueError):
         return "It does not answer in HTTP."
     return "" if status < 400 else f"It answers {status}."
