@@ -36,6 +36,8 @@ STEADY = timedelta(minutes=2)
 """Who has run for so long has no crash loop."""
 FIRST_PATIENCE, NEXT_PATIENCE, LOOK_EVERY = 5.0, 1.0, 0.3
 """Seconds that an attempt waits for an answer from inside, and how often it looks for other news meanwhile."""
+NEXT_PAUSE = 0.6
+"""Seconds between such attempts, in which the worker does something else; more than `_SKEW`."""
 _SKEW = timedelta(seconds=0.5)  # between the clocks of those who wish and of us
 _ENDED = "It ended by itself"
 
@@ -116,6 +118,9 @@ def _step(instance: Instance) -> bool:
         return _fail(instance, "Its secrets cannot be opened: their key is no longer configured.")
     except ProviderError as e:
         return _fail(instance, str(e)) if e.permanent else _try_later(instance, str(e))
+    except Exception:  # a defect of ours, or of a provider's library: never the end of the attempts
+        log.exception("%s: an attempt broke", instance.key)
+        return _try_later(instance, "The platform failed at this; it tries again.")
 
 
 # Wishes
@@ -181,9 +186,9 @@ def _is_starting(instance: Instance, seen: Observed, since: datetime) -> bool:
     with transaction.atomic():
         changed = _same(instance).update(
             observed_state=OBSERVED.STARTING, address=seen.address, observed_at=timezone.now(), started_at=since,
-            next_attempt_at=timezone.now() + timedelta(seconds=1),
+            next_attempt_at=timezone.now() + timedelta(seconds=NEXT_PAUSE),
         )  # fmt: skip
-        after_commit(_nudge_in, instance.key, 1.0)
+        after_commit(_nudge_in, instance.key, NEXT_PAUSE)
     return not changed
 
 
@@ -195,11 +200,21 @@ def _stop(instance: Instance, provider: Provider) -> bool:
             raise
         provider.remove(instance.key, volumes=False)  # what cannot be as specified can still not run
         seen = Observed(instance.key, "stopped", "")
+    values: dict[str, Any] = {"error": ""}
+    if isinstance(instance, Workspace):
+        values["volume_bytes"] = _volume_bytes(instance, provider)
     with transaction.atomic():
-        if not _write(instance, OBSERVED.STOPPED, seen, error=""):
+        if not _write(instance, OBSERVED.STOPPED, seen, **values):
             return True
         instances.tell(instance, "stopped", reason=instance.stopped_for)
     return False
+
+
+def _volume_bytes(workspace: Workspace, provider: Provider) -> int | None:
+    try:
+        return provider.volume_bytes(workspace.key)
+    except ProviderError:
+        return workspace.volume_bytes
 
 
 def _end(instance: Instance, provider: Provider) -> bool:

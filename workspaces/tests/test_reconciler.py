@@ -118,6 +118,19 @@ def test_what_never_works_fails_until_the_next_wish(fake: FakeProvider, admin: P
     assert happened(admin) == ["failed", "started"]
 
 
+def test_a_defect_is_no_end(fake: FakeProvider, admin: Principal, monkeypatch: pytest.MonkeyPatch) -> None:
+    workspace = make(admin)
+
+    def broken(*_: Any, **__: Any) -> Any:
+        raise ZeroDivisionError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(fake, "ensure", broken)
+        seen = reconcile(workspace)
+    assert (seen.state, seen.error) == ("starting", "The platform failed at this; it tries again.")
+    assert again(workspace).state == "running"
+
+
 def test_an_answer_that_was_lost_does_no_harm(fake: FakeProvider, admin: Principal) -> None:
     workspace = make(admin)
     fake.fails_after = [Unavailable("The answer was lost.")]
