@@ -252,5 +252,6 @@ def test_what_plainly_does_not_fit() -> None:
         "a": "Not of the right type.", "b": "Not of the right type.", "d": "Unknown.",
     }  # fmt: skip
     assert misfits(schema, {}) == {"a": "Required."}
+    nonsense: Any
     for nonsense in (None, [], {"properties": []}, {"required": 1}, {"properties": {"a": 1}}):
         assert misfits(nonsense, {"a": 1}) == {}
