@@ -23,6 +23,8 @@ ARCHIVE = OURS / "archive.py"
 SOCKETS = Path("/run/gatehouse")
 HOME = "/home/workspace"
 USER = 10001
+_PROXY = "http://127.0.0.1:3128"
+"""The workspace's server listens there and relays to the socket of the egress proxy."""
 _TRIAL_SECONDS = 5.0
 _MIB = 1 << 20
 
@@ -43,31 +45,35 @@ _MADE_UP = {
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """A bubblewrap that works here, and the folder with the `/etc` that every sandbox gets."""
+    """A bubblewrap that works here, and the folder with the `/etc` that every sandbox gets.
+
+    `hidden` are folders that no sandbox may see, wherever they stand.
+    """
 
     bubblewrap: Path
     etc: Path
+    hidden: tuple[Path, ...] = ()
 
 
 class NoSandbox(Exception):
     """Nothing can be confined here; the text says why, and what an administrator can do."""
 
 
-def find(scratch: Path) -> Tools:
-    """Try each bubblewrap there is in earnest; `scratch` is a folder to keep. Takes a tenth of a second.
+def find(home: Path) -> Tools:
+    """Try each bubblewrap there is in earnest; `home` is the instance's. Takes a tenth of a second.
 
     Raises NoSandbox, OSError.
     """
     if os.geteuid() == 0:
         raise NoSandbox("The runner runs as root: start the platform by `make up`, which gives it a user.")
-    etc, empty = scratch / "etc", scratch / "empty"
+    etc, empty = home / "workspaces" / "etc", home / "workspaces" / "empty"
     for folder in (etc, empty):
         folder.mkdir(mode=0o755, parents=True, exist_ok=True)
     for name, text in _MADE_UP.items():
         (etc / name).write_text(text)
     refused = ""
     for program in _programs():
-        tools = Tools(program, etc)
+        tools = Tools(program, etc, (home.resolve(), ROOT))
         trial = [
             *(str(program), *arguments(tools, empty, empty, "trial", memory=64 * _MIB)),
             *("--", *python(), "-I", "-S", "-c", ""),
@@ -98,7 +104,6 @@ def arguments(tools: Tools, volume: Path, sockets: Path, name: str, *, memory: i
         *("--uid", str(USER), "--gid", str(USER), "--clearenv"),
         *("--hostname", re.sub(r"[^A-Za-z0-9-]", "-", name)[:63] or "workspace"),
         *_system(tools),
-        *_python(),
         *("--proc", "/proc", "--dev", "/dev"),
         *("--size", scratch, "--tmpfs", "/dev/shm"),  # noqa: S108  these are inside
         *("--size", scratch, "--perms", "1777", "--tmpfs", "/tmp"),  # noqa: S108
@@ -117,7 +122,6 @@ def for_volumes(tools: Tools, binds: dict[str, Path]) -> list[str]:
         *("--unshare-all", "--unshare-user", "--die-with-parent", "--clearenv", "--uid", "0", "--gid", "0"),
         *("--cap-drop", "ALL", "--cap-add", "CAP_DAC_OVERRIDE", "--cap-add", "CAP_FOWNER"),
         *_system(tools),
-        *_python(),
         *("--proc", "/proc", "--dev", "/dev"),
         *("--ro-bind", str(Path(__file__).with_name("archive.py")), str(ARCHIVE)),
         *(part for inside, path in binds.items() for part in ("--bind", str(path), inside)),
@@ -140,6 +144,8 @@ def environment() -> dict[str, str]:
         "LOGNAME": "workspace",
         "SHELL": "/bin/sh",
         "LANG": "C.UTF-8",
+        **dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), _PROXY),
+        **dict.fromkeys(("no_proxy", "NO_PROXY"), "localhost,127.0.0.1,::1"),
     }
 
 
@@ -178,7 +184,13 @@ def _programs() -> Iterator[Path]:
 
 
 def _system(tools: Tools) -> Iterator[str]:
-    yield from ("--ro-bind", "/usr", "/usr")
+    """Programs and libraries, the platform's Python among them, without what is hidden."""
+    binds = {Path("/usr"): Path("/usr"), **_python()}
+    for inside in sorted(binds, key=lambda path: len(path.parts)):
+        yield from ("--ro-bind", str(binds[inside]), str(inside))
+        for hidden in tools.hidden:
+            if binds[inside] in hidden.parents:  # what is bound below it later is seen again
+                yield from ("--tmpfs", str(inside / hidden.relative_to(binds[inside])))
     for name in _SYSTEM:
         path = Path("/") / name
         if path.is_symlink():
@@ -192,18 +204,22 @@ def _system(tools: Tools) -> Iterator[str]:
     yield from ("--symlink", "../usr/lib/os-release", "/etc/os-release")
 
 
-def _python() -> Iterator[str]:
-    """The platform's interpreter, its library and its packages, where they stand outside."""
-    link, seen = Path(sys.executable), {Path(sys.prefix): Path(sys.prefix)}
-    seen[Path(sys.base_prefix)] = Path(sys.base_prefix).resolve()
+def _python() -> dict[Path, Path]:
+    """Where the platform's interpreter, its library and its packages stand: inside, and outside without links."""
+    link, found = Path(sys.executable), {Path(sys.prefix): Path(sys.prefix).resolve()}
+    found[Path(sys.base_prefix)] = Path(sys.base_prefix).resolve()
     for _ in range(20):  # each folder that the way to the interpreter passes through
         if not link.is_symlink():
             break
         link = Path(os.path.normpath(link.parent / link.readlink()))
-        seen.setdefault(link.parent.parent, link.parent.parent.resolve())
-    for inside, outside in seen.items():
-        if Path("/usr") not in (inside, *inside.parents) and inside != Path("/"):
-            yield from ("--ro-bind", str(outside), str(inside))
+        found.setdefault(link.parent.parent, link.parent.parent.resolve())
+    # What lies in /usr is there; a link to the interpreter from /bin says nothing about the folder `/`.
+    return {
+        inside: outside
+        for inside, outside in found.items()
+        if inside != Path("/")
+        and (Path("/usr") not in (inside, *inside.parents) or inside == Path(sys.prefix))
+    }
 
 
 def _explained(said: str) -> str:

@@ -328,7 +328,7 @@ class Instances:
                 self._refusal = self._settings.problem()
                 if not self._refusal:
                     try:
-                        self._tools = await asyncio.to_thread(confinement.find, self._settings.data)
+                        self._tools = await asyncio.to_thread(confinement.find, self._settings.home)
                     except NoSandbox as error:
                         self._refusal = str(error)
                     except OSError as error:

@@ -91,9 +91,14 @@ class Runner:
 
 
 @contextlib.contextmanager
-def running(*wrapped: str, ok: bool = True, as_root: bool = False, **environment: str) -> Iterator[Runner]:
-    """A runner of its own; `wrapped` stands before its command. Without `ok` sandboxes need not be possible."""
-    folder = Path(tempfile.mkdtemp(prefix="gh-runner-"))
+def running(
+    *wrapped: str, ok: bool = True, as_root: bool = False, below: str | None = None, **environment: str
+) -> Iterator[Runner]:
+    """A runner of its own; `wrapped` stands before its command. Without `ok` sandboxes need not be possible.
+
+    `below` is the folder that its home is made in.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="gh-runner-", dir=below))
     folder.chmod(0o755)
     runner = Runner(folder / "home", environment, wrapped, as_root)
     try:

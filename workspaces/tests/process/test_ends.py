@@ -219,7 +219,8 @@ def test_a_full_disk_is_said_and_breaks_nothing(tmp_path: Path) -> None:
 
 def test_where_no_namespace_may_be_made_nothing_runs() -> None:
     """Inside a sandbox that allows no further one, as inside most containers."""
-    wrapped = [str(bwrap_path()), "--dev-bind", "/", "/", "--unshare-user", "--disable-userns", "--"]
+    wrapped = [str(bwrap_path()), "--dev-bind", "/", "/", "--unshare-user", "--disable-userns"]
+    wrapped += ["--die-with-parent", "--"]
     with running(*wrapped, ok=False) as runner:
         found = runner.provider.availability()
         assert not found.ok

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from workspaces.providers.base import Limits
-from workspaces.tests.process.conftest import ROOT, Box, Runner
+from workspaces.tests.process.conftest import ROOT, Box, Runner, box, running
 from workspaces.tests.provider_contract import MIB, eventually
 
 
@@ -204,3 +204,15 @@ def test_a_command_that_takes_too_much_ends_with_the_reason(another: Any, runner
 def _ended(runner: Runner, box: Box) -> Any:
     seen = runner.provider.observe(box.spec.key)
     return seen if seen is not None and seen.state == "stopped" else None
+
+
+@pytest.mark.skipif(not os.access("/usr/local", os.W_OK), reason="a home below /usr is made by root")
+def test_a_home_among_the_machines_programs_is_hidden() -> None:
+    with running(below="/usr/local") as runner:
+        inner = box(runner)
+        inner.start()
+        assert inner.sh(f"ls -A {runner.home}").strip() == ""
+        assert inner.sh("echo kept > /workspace/file && cat /workspace/file").strip() == "kept"
+        content = b"".join(runner.provider.export(inner.spec.key))
+        assert b"kept" in content
+        runner.provider.remove(inner.spec.key, volumes=True)
