@@ -8,7 +8,7 @@ from workspaces.providers import registry
 from workspaces.providers.fake import FakeProvider
 from workspaces.services import shares, snapshots, templates, workspaces
 
-from .table import ADMIN, MEMBER, STAFF, VIEWER, api
+from .table import ADMIN, MEMBER, PUBLIC, STAFF, VIEWER, api, page
 from .world import World
 
 
@@ -76,7 +76,14 @@ def _member_id(world: World) -> str:
     return str(user.public_id)
 
 
+def _stopped(world: World) -> object:
+    made = _workspace(world)
+    with tenant_scope(world.home.pk):
+        return workspaces.stop_workspace(made, actor=world.admin).public_id
+
+
 MAKERS = {
+    "stopped_workspace": _stopped,
     "workspace": lambda world: _workspace(world).public_id,
     "own_workspace": lambda world: _workspace(world, "member").public_id,
     "shared_workspace": _shared,
@@ -95,6 +102,8 @@ READ = ADMIN.but(member=404, viewer=404)
 NEW = {"name": "new", "template": "{template_name}", "metadata": {"team": "a"}}
 IMPORTED = {"name": "new", "bucket": "{filled}", "key": "key"}
 OBJECT = {"bucket": "{bucket_name}", "key": "copy"}
+
+CALL = {"workspace_id": "{stopped_workspace}", "tool": "git_status", "parameters": {}}
 
 ROWS = [
     api("GET", "workspaces", VIEWER),
@@ -125,6 +134,11 @@ ROWS = [
     api("POST", "workspaces/{copied}/snapshots/{snapshot}/restore", OTHERS, 202, case="a snapshot"),
     api("POST", "workspaces/{copied}/snapshots/{snapshot}/export", OTHERS, 202, body=OBJECT, case="a snapshot"),
     api("GET", "workspaces/{copied}/snapshots/{snapshot}/content", OTHERS, case="a snapshot"),
+    api("GET", "workspaces/{workspace}/mcp.json", READ, case="an administrator's"),
+    # One that a person stopped: who may call it is told so.
+    api("GET", "mcp/tools", OTHERS, 409, query={"workspace_id": "{stopped_workspace}"}, case="a stopped one's"),
+    api("POST", "mcp/invoke", OTHERS, 409, body=CALL, case="a stopped one's"),
+    page("POST", "/internal/auth/introspect", PUBLIC, 404, json={"token": "any"}, case="from elsewhere"),
     api("GET", "templates", VIEWER),
     api("GET", "templates/providers", VIEWER),
     api("POST", "templates", ADMIN, body={"name": "new"}),
