@@ -17,6 +17,7 @@ from gateway.ui import refusal
 from realtime import newest
 from storage.services import totals
 from tenants.services import counts, login
+from workspaces.services import counts as running
 
 
 class AdminSite(UnfoldAdminSite):
@@ -52,6 +53,7 @@ def platform_counts() -> dict[str, Any]:
     return {
         "tenancy": counts.of_platform(),
         "storage": totals.of_platform(),
+        "instances": running.of_platform(),
         "events": newest.last_hour(),
         "components": health.look().components,
     }

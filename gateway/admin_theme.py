@@ -93,6 +93,18 @@ UNFOLD: dict[str, Any] = {
                 ],
             },
             {
+                "title": "Workspaces",
+                "separator": True,
+                "items": [
+                    _link("Workspaces", "computer", "workspaces_workspace"),
+                    _link("Services", "deployed_code", "workspaces_service"),
+                    _link("Ports", "lan", "workspaces_port"),
+                    _link("Templates", "layers", "workspaces_template"),
+                    _link("Snapshots", "photo_camera", "workspaces_volumesnapshot"),
+                    _link("Readings", "monitoring", "workspaces_sample"),
+                ],
+            },
+            {
                 "title": "Activity",
                 "separator": True,
                 "items": [

@@ -17,6 +17,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("app/logout", sign_in.logout, name="logout"),
     path("app/tenant", views.switch_tenant, name="switch-tenant"),
     path("app/", include("storage.urls")),
+    path("app/", include("workspaces.urls")),
     path("app/", include("realtime.urls")),
     path("app/", include("tenants.urls")),
 ]

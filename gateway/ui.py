@@ -62,6 +62,14 @@ NAVIGATION: tuple[tuple[str, tuple[Entry, ...]], ...] = (
         ),
     ),
     (
+        "Workspaces",
+        (
+            Entry("Workspaces", "screen", "workspaces", ("workspace.read",)),
+            Entry("Services", "box", "services", ("service.read",)),
+            Entry("Templates", "layers", "templates", ("template.write",)),
+        ),
+    ),
+    (
         "Access",
         (
             Entry("API keys", "terminal", "api-keys", ("api_key.write", "api_key.manage")),

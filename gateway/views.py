@@ -14,6 +14,7 @@ from gateway.ui import PageRequest, page, refusal, show
 from realtime.newest import newest
 from storage.services import usage
 from tenants.services import counts, switching
+from workspaces.services import counts as running
 
 log = logging.getLogger(__name__)
 RECENT = 30
@@ -42,7 +43,11 @@ def overview(request: PageRequest) -> HttpResponse:
 def _figures(request: PageRequest) -> dict[str, Any]:
     caller = request.principal
     return {
-        "used": {**usage.of_tenant(caller.tenant.pk), **counts.of_tenant(caller.tenant.pk)},
+        "used": {
+            **usage.of_tenant(caller.tenant.pk),
+            **counts.of_tenant(caller.tenant.pk),
+            **running.of_tenant(caller.tenant.pk),
+        },
         "limits": counts.limits(caller.tenant.pk),
     }
 

@@ -17,5 +17,5 @@ from .shown import show_tab
 def connect(request: PageRequest, public_id: UUID) -> HttpResponse:
     """A tab per client, with what it takes, ready to be copied."""
     row = shown.workspace(request, public_id)
-    context = {"clients": connecting.clients(row), "placeholder": connecting.PLACEHOLDER}
+    context = {"guides": connecting.guides(row)}
     return show_tab(request, row, "connect", "workspaces/connect.html", context)

@@ -37,8 +37,8 @@ def files(request: PageRequest, public_id: UUID) -> HttpResponse:
     """A folder's entries, or a file's text."""
     row, path = shown.workspace(request, public_id), _path(request)
     context: dict[str, Any] = {"path": path, "here": _at(row, path), "crumbs": _crumbs(row, path)}
-    ask = tools.Tools(row, request.principal)
     try:
+        ask = tools.Tools(row, request.principal)
         info = ask.data("get_file_info", path=path) if path else {"type": "directory"}
         context |= _file(row, path, info, ask) if info.get("type") == "file" else _folder(row, path, ask)
     except DomainError as error:

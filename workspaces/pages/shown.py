@@ -125,6 +125,6 @@ def events_of(instance: Instance, caller: Principal) -> list[Event]:
         return []
     found = newest(caller, 4 * MOST_EVENTS, kind="workspaces.", subject=instance.name)
     ours = str(instance.public_id)
-    return [event for event in found if ours in (event.data.get("id"), event.data.get("workspace"))][
+    return [event for event in found if ours in (event.data.get("id"), event.data.get("workspace_id"))][
         :MOST_EVENTS
     ]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from uuid import UUID
 
 from django.http import HttpResponse
-from django.shortcuts import get_object_or_404
 
 from gateway.downloads import attachment
 from gateway.errors import DomainError, NotFound
@@ -25,7 +24,6 @@ def _show(
     context = {
         "snapshots": VolumeSnapshot.objects.filter(workspace=row)[:200],
         "form": form or SnapshotForm(),
-        "may_read": request.principal.can("workspace.use"),
     }
     return show_tab(
         request,
@@ -57,15 +55,11 @@ def snapshots(request: PageRequest, public_id: UUID) -> HttpResponse:
     return _show(request, row, form)
 
 
-def _find(row: Workspace, snapshot_id: UUID) -> VolumeSnapshot:
-    return get_object_or_404(VolumeSnapshot.objects.filter(workspace=row), public_id=snapshot_id)
-
-
 @page("workspace.write", methods=("POST",))
 def change_snapshot(request: PageRequest, public_id: UUID, snapshot_id: UUID) -> HttpResponse:
     """Put it back in place of what is there, or delete it."""
     row = shown.workspace(request, public_id)
-    snapshot = _find(row, snapshot_id)
+    snapshot = verbs.get_snapshot(row, snapshot_id)
     if request.POST.get("do") == "restore":
         verbs.restore_snapshot(snapshot, actor=request.principal)
         return _show(request, row, done=f"{row.name} is going back to {snapshot.name}.")
@@ -75,8 +69,8 @@ def change_snapshot(request: PageRequest, public_id: UUID, snapshot_id: UUID) ->
     raise NotFound("Nothing to do was named.")
 
 
-@page("workspace.use")
+@page("workspace.write")
 def download_snapshot(request: PageRequest, public_id: UUID, snapshot_id: UUID) -> HttpResponse:
-    snapshot = _find(shown.workspace(request, public_id), snapshot_id)
+    snapshot = verbs.get_snapshot(shown.workspace(request, public_id), snapshot_id)
     pieces = verbs.content(snapshot, actor=request.principal)
     return attachment(pieces, "application/gzip", f"{snapshot.public_id}.tar.gz")  # type: ignore[return-value]

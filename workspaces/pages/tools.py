@@ -16,26 +16,32 @@ from workspaces.services import bridge
 PIECE = 256 << 10
 MOST_DOWNLOAD = 32 << 20
 MOST_WORDS = 500
+SECONDS = 20
 
 
 class Tools:
     """The tools of one workspace, for one person. A tool's own error is a Conflict, with the tool's words."""
 
     def __init__(self, workspace: Workspace, actor: Principal) -> None:
+        """Raises Conflict where it does not run and no call wakes it: nobody waits for a page that long."""
+        is_asleep = workspace.is_settled and workspace.stopped_for == Workspace.StoppedFor.IDLE
+        if workspace.observed_state != Workspace.Observed.RUNNING and not is_asleep:
+            text = "It is starting." if workspace.state == "starting" else "It does not run."
+            raise Conflict(text, code="not_running")
         self._workspace, self._actor = workspace, actor
 
     def data(self, tool: str, **arguments: Any) -> dict[str, Any]:
         """What it answers for programs. Raises as `bridge.invoke`, and Conflict."""
-        found = self._call(tool, arguments).get("structuredContent")
+        found = self._call(tool, arguments).structured
         return found if isinstance(found, dict) else {}
 
     def words(self, tool: str, **arguments: Any) -> str:
         """What it answers as text. Raises the same."""
         return _words(self._call(tool, arguments))
 
-    def _call(self, tool: str, arguments: dict[str, Any]) -> dict[str, Any]:
-        result = bridge.invoke(self._workspace, tool, arguments, actor=self._actor)
-        if result.get("isError"):
+    def _call(self, tool: str, arguments: dict[str, Any]) -> bridge.Result:
+        result = bridge.invoke(self._workspace, tool, arguments, actor=self._actor, seconds=SECONDS)
+        if result.is_error:
             raise Conflict(_words(result)[:MOST_WORDS] or f"{tool} failed.", code="tool_error")
         return result
 
@@ -82,7 +88,5 @@ def number(value: Any) -> int:
     return value if isinstance(value, int) and 0 <= value < 1 << 60 else 0
 
 
-def _words(result: dict[str, Any]) -> str:
-    content = result.get("content")
-    blocks = content if isinstance(content, list) else []
-    return "\n".join(text(block.get("text")) for block in blocks if isinstance(block, dict))
+def _words(result: bridge.Result) -> str:
+    return "\n".join(text(block.get("text")) for block in result.content if isinstance(block, dict))

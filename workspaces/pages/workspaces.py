@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings as configuration
 from django.contrib import messages
 from django.http import HttpResponse, HttpResponseRedirect
 from django.urls import reverse
@@ -95,9 +96,9 @@ def workspace(request: PageRequest, public_id: UUID) -> HttpResponse:
 
 def overview(request: PageRequest, row: Workspace, done: str = "", closes: str = "") -> HttpResponse:
     context = {
-        "mcp_url": connecting.mcp_url(row),
+        "mcp_url": connecting.url_of(row),
         "ports": [
-            {"name": name, "number": number, "url": connecting.port_url(row, name)}
+            {"name": name, "number": number, "url": f"{configuration.PUBLIC_BASE_URL}/ws/{row.name}/{name}/"}
             for name, number in sorted(row.ports.items())
         ],
         "shares": WorkspaceShare.objects.filter(workspace=row)
