@@ -83,6 +83,7 @@ class Platform:
             snapshot.changed("workspaces" if isinstance(row, Workspace) else "ports")
 
     def share(self, row: Workspace, who: Principal) -> None:
+        assert who.user is not None
         with self.stack.database(), tenant_scope(who.tenant.pk), transaction.atomic():
             WorkspaceShare.objects.create(tenant=who.tenant, workspace=row, user=who.user)
             snapshot.changed("workspaces")

@@ -52,9 +52,9 @@ def test_every_scenario_passes(
     programs: Path, url: str, tmp_path: Path, revision: str, scenarios: int
 ) -> None:
     environment = {**os.environ, "PATH": f"{programs}:{os.environ['PATH']}", "NO_PROXY": "*"}
-    command = [programs / "conformance", "server", "--url", url, "--requirements", revision]
+    command = [str(programs / "conformance"), "server", "--url", url, "--requirements", revision]
     done = subprocess.run(
-        [*command, "-o", tmp_path],
+        [*command, "-o", str(tmp_path)],
         env=environment,
         cwd=tmp_path,
         capture_output=True,
