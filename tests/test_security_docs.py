@@ -39,7 +39,8 @@ def known() -> frozenset[str]:
     return frozenset(
         node.name
         for app in APPS
-        for path in (ROOT / app).rglob("test_*.py")
+        for pattern in ("test_*.py", "*_contract.py")
+        for path in (ROOT / app).rglob(pattern)
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_")
     )
@@ -62,7 +63,7 @@ def test_the_tests_that_are_named_exist(page: str) -> None:
     named = set(re.findall(r"`(test_\w+)`", text))
     assert named
     assert not named - known()
-    for path in re.findall(r"`((?:tests|gateway|tenants|storage|realtime)/[\w./-]+)`", text):
+    for path in re.findall(r"`((?:tests|gateway|tenants|storage|realtime|workspaces)/[\w./-]+)`", text):
         assert (ROOT / path).exists(), path
 
 
