@@ -121,7 +121,8 @@ def _ask(target: Target) -> str:
     except aiohttp.ClientConnectorCertificateError:
         return "Its certificate is not trusted here."
     except aiohttp.ClientConnectorError as error:
-        return f"It cannot be connected to: {os.strerror(error.os_error.errno or 0)}."
+        number = error.os_error.errno
+        return f"It cannot be connected to{f': {os.strerror(number)}' if number else ''}."
     except (aiohttp.ClientError, OSError, ValueError):
         return "It does not answer in HTTP."
     return "" if status < 400 else f"It answers {status}."
