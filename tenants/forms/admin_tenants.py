@@ -66,6 +66,12 @@ class TenantForm(forms.ModelForm):  # type: ignore[type-arg]
     buckets = _number("Buckets")
     access_keys = _number("S3 access keys")
     workspaces = _number("Workspaces")
+    workspaces_per_user = _number("Workspaces of one member")
+    services = _number("Services")
+    instance_memory_bytes = _number(
+        "Memory of one", "Bytes, the most for one workspace or service.", most=(1 << 63) - 1
+    )
+    instance_cpu_millis = _number("Processor of one", "Thousandths of a core.")
     devices = _number("Devices")
     require_second_factor = forms.BooleanField(required=False, widget=UnfoldBooleanSwitchWidget)
     audit_retention_days = _number(
