@@ -212,6 +212,9 @@ class Instances:
             try:
                 instance.journal.prepare()
                 await sandbox.start(tools, volume, egress, gateway)
+            except Unavailable:
+                self._tools, self._looked_at = None, 0.0  # what worked once may not any more
+                raise
             except OSError as error:
                 raise unavailable(error) from error
             finally:

@@ -19,6 +19,7 @@ from urllib.parse import quote
 import pytest
 
 from gateway.supervisor import account as accounts
+from gateway.supervisor import probes
 from gateway.supervisor.child import die_with_parent
 from workspaces.providers.base import WORKSPACE_VOLUME, Limits, Spec
 from workspaces.providers.process import ProcessProvider
@@ -65,7 +66,7 @@ class Runner:
                 **({} if self._as_root else self.account.popen_arguments()),  # type: ignore[call-overload]
             )
         until = time.monotonic() + 30
-        while not (self.provider.availability().ok if ok else self.socket.is_socket()):
+        while not (self.provider.availability().ok if ok else probes.listens(self.socket)):
             assert self._process.poll() is None, self.said()
             assert time.monotonic() < until, self.said()
             time.sleep(0.02)

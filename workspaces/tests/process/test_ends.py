@@ -243,6 +243,20 @@ def test_where_there_is_no_runner_it_is_said(tmp_path: Path) -> None:
         provider.every()
 
 
+def test_what_the_sandboxes_stand_on_is_looked_at_again_after_a_failure(another: Any, runner: Runner) -> None:
+    (runner.home / "workspaces" / "etc" / "passwd").unlink()
+    one = box(runner)
+    with pytest.raises(Unavailable, match="its log says why"):
+        runner.provider.ensure(one.spec, running=True)
+    assert not one.volume.exists()
+    assert not list(one.folder.iterdir())
+    seen = runner.provider.observe(one.spec.key)
+    assert seen is None or seen.state == "stopped"
+    one.start()
+    assert one.sh("whoami").strip() == "workspace"
+    runner.provider.remove(one.spec.key, volumes=True)
+
+
 def _ended(runner: Runner, box: Box) -> Any:
     seen = runner.provider.observe(box.spec.key)
     return seen if seen is not None and seen.state == "stopped" else None
