@@ -9,6 +9,7 @@ from django.conf import settings
 from rest_framework import serializers
 
 from gateway.api.fields import Body, Text, Whole
+from gateway.edge import further
 from workspaces.models import Port, Service
 from workspaces.services import instances
 
@@ -16,10 +17,14 @@ from .serializers import STATES
 
 
 class PortSerializer(serializers.ModelSerializer[Port]):
-    """`public_port` is where the platform listens; `address` how it is reached from outside."""
+    """`public_port` is where the platform listens, `address` how it is reached from outside.
+
+    `error`: why the platform cannot listen there now; empty where it can.
+    """
 
     id = serializers.UUIDField(source="public_id", read_only=True)
     address = serializers.SerializerMethodField()
+    error = serializers.SerializerMethodField()
 
     class Meta:
         model = Port
@@ -31,6 +36,7 @@ class PortSerializer(serializers.ModelSerializer[Port]):
             "access",
             "public_port",
             "address",
+            "error",
             "created_at",
         ]
 
@@ -38,6 +44,9 @@ class PortSerializer(serializers.ModelSerializer[Port]):
         host = urlsplit(settings.PUBLIC_BASE_URL).hostname or "localhost"
         where = f"{f'[{host}]' if ':' in host else host}:{port.public_port}"
         return where if port.protocol == Port.Protocol.TCP else f"http://{where}"
+
+    def get_error(self, port: Port) -> str:
+        return further.failures(settings.HOME).get(port.public_port, "")
 
 
 class ServiceSerializer(serializers.ModelSerializer[Service]):
