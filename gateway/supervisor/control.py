@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-from gateway.supervisor import configuration, home, probes
+from gateway.supervisor import configuration, engine, home, probes
 from gateway.supervisor import environment as environments
 from gateway.supervisor.errors import Refusal
 from gateway.supervisor.up import STATUS
@@ -77,6 +77,8 @@ def reset(root: Path) -> int:
         if answer.strip().lower() != "yes":
             print("nothing was deleted")
             return 1
+    if left := engine.clear(path):
+        print(f"gatehouse: {left}")
     try:
         for entry in found:
             shutil.rmtree(entry) if entry.is_dir() else entry.unlink()

@@ -74,7 +74,7 @@ def test_the_life_of_a_service(
 ) -> None:
     assert (service.state, service.error) == ("running", "")
     assert eventually(lambda: probed(service) == "healthy")
-    assert logs.tail(service) == ["starts: 1 h"]
+    assert logs.tail(service)[0] == "starts: 1 h"
 
     assert samples.collect() == 1
     assert samples.collect() == 1
@@ -94,8 +94,7 @@ def test_the_life_of_a_service(
     again = settled(service)
     assert (again.observed_state, again.address, again.attempts) == ("running", address, 1)
     assert again.started_at != run and "ended by itself" in again.error
-    assert eventually(lambda: len(logs.tail(service)) > 1)
-    assert "starts: 2 h" in logs.tail(service)
+    assert eventually(lambda: "starts: 2 h" in logs.tail(service))
 
     with tenant_scope(admin.tenant.pk):
         managed.delete_service(service, actor=admin)
