@@ -16,6 +16,7 @@ from pathlib import Path
 from bench import load, measures, peers, table
 from bench.peers import Peers
 from bench.table import Row
+from bench.tools_call import tools_call
 from bench.workspaces import workspaces
 from tests.instance import Instance, running
 
@@ -26,6 +27,7 @@ MEASURES: dict[str, Callable[[Instance, Peers], Iterator[Row]]] = {
     "authentication": measures.authentication,
     "fanout": measures.fanout,
     "workspaces": workspaces,
+    "tools": tools_call,
 }
 
 

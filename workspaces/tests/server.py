@@ -11,18 +11,22 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from tests.stack import ROOT, free_ports, listens
+from gateway.supervisor import probes
+from gateway.supervisor.ports import pick
 from workspaces.addresses import MCP_PORT
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @contextmanager
 def server(module: str = "gatehouse_workspace", **environment: str) -> Iterator[str]:
     """Its address. `module` is run by Python with the workspace's own environment, and listens on a Unix socket."""
     with TemporaryDirectory(prefix="gw") as home:
+        Path(home).chmod(0o755)  # for an edge that runs as another user
         sockets, root = Path(home) / "s", Path(home) / "w"
         sockets.mkdir()
         root.mkdir()
-        (port,) = free_ports(1)  # it listens on TCP too, and many run here
+        port = pick(None)  # it listens on TCP too, and many run here
         given = {
             "PATH": os.environ["PATH"],
             "HOME": home,
@@ -40,7 +44,7 @@ def server(module: str = "gatehouse_workspace", **environment: str) -> Iterator[
             )
         try:
             until = time.monotonic() + 30
-            while not listens(str(sockets / f"p{MCP_PORT}.sock")):
+            while not probes.listens(sockets / f"p{MCP_PORT}.sock"):
                 if child.poll() is not None or time.monotonic() > until:
                     raise RuntimeError(f"{module} did not start: {log.read_text()[-2000:]}")
                 time.sleep(0.05)
