@@ -50,8 +50,9 @@ class Stream:
     """`status` and, where refused, `problem`; else events by `events` and `take`."""
 
     def __init__(
-        self, port: int, query: str = "", *, token: str = "", last: str | None = None, **headers: str
-    ) -> None:
+        self, port: int, query: str = "", *, token: str = "", last: str | None = None,
+        path: str = "/api/v1/realtime/events", **headers: str,
+    ) -> None:  # fmt: skip
         given = {"Host": f"127.0.0.1:{port}"} | {
             name.replace("_", "-"): value for name, value in headers.items()
         }
@@ -61,7 +62,7 @@ class Stream:
             given["Last-Event-ID"] = last
         self.socket = socket.create_connection(("127.0.0.1", port), timeout=20)
         self._http = h11.Connection(h11.CLIENT)
-        target = "/api/v1/realtime/events" + (f"?{query}" if query else "")
+        target = path + (f"?{query}" if query else "")
         request = h11.Request(method="GET", target=target, headers=list(given.items()))
         self.socket.sendall(self._http.send(request) + self._http.send(h11.EndOfMessage()))
         response = self._next(20)

@@ -76,3 +76,14 @@ ROWS = [
     api("GET", "services/{service}/logs", VIEWER),
     api("GET", "services/{service}/stats", VIEWER),
 ]
+
+# Of both kinds: what one answers that has no terminal and no logs.
+NOT_IN_REACH = ADMIN.but(viewer=404, member=404)
+STREAMS = [
+    api("GET", "services/{external}/terminal", ADMIN, 409, needs="service.terminal"),
+    api("GET", "services/{external}/logs/ws", VIEWER, 409, needs="service.read"),
+    api("GET", "services/{external}/logs/events", VIEWER, 409, needs="service.read"),
+    api("GET", "workspaces/{nowhere}/terminal", ADMIN.but(member=404), 409, needs="workspace.terminal"),
+    api("GET", "workspaces/{nowhere}/logs/ws", NOT_IN_REACH, 409, needs="workspace.read"),
+    api("GET", "workspaces/{nowhere}/logs/events", NOT_IN_REACH, 409, needs="workspace.read"),
+]
