@@ -6,7 +6,7 @@ from typing import Any
 
 from mcp.server.mcpserver import Context, MCPServer
 from mcp_types import SamplingMessage, TextContent
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, JsonValue
 
 WORDS = ["active", "inactive", "pending"]
 
@@ -27,7 +27,7 @@ class Defaults(BaseModel):
     verified: bool = Field(True)
 
 
-def _titled(**titles: str) -> list[dict[str, str]]:
+def _titled(**titles: str) -> list[JsonValue]:
     return [{"const": word, "title": title} for word, title in titles.items()]
 
 

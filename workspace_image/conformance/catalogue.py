@@ -103,7 +103,7 @@ def register(server: MCPServer[Any]) -> None:
         test_prompt_with_image,
     ):
         server.prompt()(fn)
-    server.completion()(complete)
+    server.completion()(complete)  # type: ignore[no-untyped-call]
     low = server._lowlevel_server  # no public door for these
     low.add_request_handler("logging/setLevel", SetLevelRequestParams, _accept)
     low.add_request_handler("resources/subscribe", SubscribeRequestParams, _accept)

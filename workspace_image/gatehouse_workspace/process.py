@@ -164,12 +164,17 @@ async def _exited(process: subprocess.Popen[bytes]) -> None:
         return
     loop = asyncio.get_running_loop()
     ended = loop.create_future()
-    loop.add_reader(handle, lambda: ended.done() or ended.set_result(None))
+    loop.add_reader(handle, _note, ended)
     try:
         await ended
     finally:
         loop.remove_reader(handle)
         os.close(handle)
+
+
+def _note(ended: asyncio.Future[None]) -> None:
+    if not ended.done():
+        ended.set_result(None)
 
 
 async def _end(process: subprocess.Popen[bytes]) -> None:

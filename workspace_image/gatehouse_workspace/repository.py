@@ -45,14 +45,14 @@ class Repository:
 
     async def gate(self) -> None:
         """Let a tool pass when the volume is ready; an early call waits a moment. Raises ToolError where it is not."""
-        if self.state == "ready":
+        if self._settled.is_set() and self.state == "ready":
             return
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(WAIT):
                 await self._settled.wait()
         if self.state == "failed":
             raise ToolError(f"The workspace's repository could not be prepared. {self.error}")
-        if self.state != "ready":
+        if not self._settled.is_set():
             raise ToolError("The workspace's repository is being cloned; try again shortly")
 
     async def prepare(self) -> None:

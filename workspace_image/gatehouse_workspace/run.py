@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import socket
@@ -40,6 +41,7 @@ def serve(settings: Settings, load: Callable[[], Build]) -> None:
         if settings.sockets
         else partial(established, settings.ports)
     )
+    gc.disable()  # what imports make stays: looking through it again and again delays the start
     import uvloop
 
     build = load()
@@ -53,6 +55,8 @@ async def _run(
     import uvicorn
 
     transport, beside = build(settings, activity)
+    gc.freeze()
+    gc.enable()
     config = uvicorn.Config(
         transport, lifespan="off", access_log=False, log_level="warning", timeout_graceful_shutdown=GRACE,
         timeout_keep_alive=75, server_header=False,

@@ -145,9 +145,12 @@ class _Answer:
         await self._send(message)
 
     async def finish(self) -> None:
-        """To a client that is still there: an error, or the end of the stream without one."""
+        """To a client that is still there: nothing, as the protocol has it for what was cancelled."""
         if not self._started:
-            await _answer(self._send, 200, _rpc_error(-32800, "The request was cancelled"))
+            await self._send(
+                {"type": "http.response.start", "status": 202, "headers": [(b"content-length", b"0")]}
+            )
+            await self._send({"type": "http.response.body", "body": b"", "more_body": False})
         elif not self._ended:
             await self._send({"type": "http.response.body", "body": b"", "more_body": False})
 

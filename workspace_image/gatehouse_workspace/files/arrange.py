@@ -113,7 +113,7 @@ class _Copy:
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
             written = os.open(new, flags, stat.S_IMODE(info.st_mode) & 0o777, dir_fd=target)
             try:
-                while os.sendfile(written, read, None, CHUNK):  # type: ignore[arg-type]
+                while os.sendfile(written, read, None, CHUNK):
                     self.work.step()
             finally:
                 os.close(written)

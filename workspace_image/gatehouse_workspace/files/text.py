@@ -49,7 +49,9 @@ def read_lines(root: Root, path: str, start: int, count: int) -> str:
 
 
 def _lines(file: BufferedReader, path: str, start: int, count: int, work: Work) -> str:
-    number, size, taken, notes = 0, 0, [], []
+    number = size = 0
+    taken: list[bytes] = []
+    notes: list[str] = []
     while line := file.readline(MAX_LINE):
         number += 1
         if number % 1024 == 0:

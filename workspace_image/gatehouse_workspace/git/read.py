@@ -102,24 +102,43 @@ def status(repository: Repository, limit: int) -> Status:
         groups["unstaged"] += [f"{word} {path}" for bit, word in UNSTAGED.items() if flags & bit]
     head = None if repository.head_is_unborn else str(repository.head.target)
     state = int(repository.state())
+    place = _branch(repository)
     return Status(
-        **_branch(repository),
+        branch=place.name,
+        upstream=place.upstream,
+        ahead=place.ahead,
+        behind=place.behind,
         head=head,
         state="rebasing" if state in REBASING else STATES.get(state, ""),
         clean=not any(groups.values()),
+        staged=_cut(groups["staged"], limit),
+        unstaged=_cut(groups["unstaged"], limit),
+        untracked=_cut(groups["untracked"], limit),
+        conflicted=_cut(groups["conflicted"], limit),
         counts={name: len(paths) for name, paths in groups.items()},
         truncated=any(len(paths) > limit for paths in groups.values()),
-        **{name: sorted(paths, key=_by_path)[:limit] for name, paths in groups.items()},
     )
+
+
+def _cut(entries: list[str], limit: int) -> list[str]:
+    return sorted(entries, key=_by_path)[:limit]
+
+
+@dataclass(frozen=True)
+class _Branch:
+    name: str | None
+    upstream: str | None = None
+    ahead: int = 0
+    behind: int = 0
 
 
 def _by_path(entry: str) -> str:
     return entry[2:] if entry[1:2] == " " else entry
 
 
-def _branch(repository: Repository) -> dict[str, str | int | None]:
+def _branch(repository: Repository) -> _Branch:
     if repository.head_is_detached:
-        return {"branch": None}
+        return _Branch(None)
     name = str(repository.lookup_reference("HEAD").target).removeprefix("refs/heads/")
     found = None if repository.head_is_unborn else repository.branches.local.get(name)
     try:
@@ -127,9 +146,9 @@ def _branch(repository: Repository) -> dict[str, str | int | None]:
     except KeyError:  # configured, and never fetched
         upstream = None
     if found is None or upstream is None:
-        return {"branch": name}
+        return _Branch(name)
     ahead, behind = repository.ahead_behind(found.target, upstream.target)
-    return {"branch": name, "upstream": upstream.shorthand, "ahead": ahead, "behind": behind}
+    return _Branch(name, upstream.shorthand, ahead, behind)
 
 
 def commit_of(repository: Repository, name: str) -> Commit:

@@ -115,7 +115,7 @@ class RemoteTools:
     def _check_remote(self, repository: str, remote: str) -> None:
         """Git would take a name that it does not know for a path."""
         with self._repositories.library(repository) as opened:
-            names = list(opened.remotes.names())
+            names = [name for name in opened.remotes.names() if name]
         if remote not in names:
             known = f"it has {', '.join(names)}" if names else "it has none; git_clone makes one"
             raise ToolError(f"argument 'remote': the repository has no remote {remote!r}: {known}")

@@ -128,6 +128,7 @@ class GitLabTools:
         """Show one operation of GitLab's API: parameters, body and answers, as JSON."""
         document = await self._documents.get(self._lab(ctx, needed=False), url)
         found = openapi.find(document, operation)
+        text = ""
         for depth in range(openapi.MAX_DEPTH, -1, -1):  # less detail where all of it would be too long
             text = json.dumps(openapi.resolved(document, found.detail, depth), indent=1, ensure_ascii=False)
             if len(text) <= MAX_DETAIL:

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -79,7 +79,12 @@ def said(found: CallToolResult) -> str:
 
 @contextlib.contextmanager
 def running(
-    root: Path, *, module: str = "gatehouse_workspace", wait: bool = True, **environment: str
+    root: Path,
+    *,
+    module: str = "gatehouse_workspace",
+    wait: bool = True,
+    given: Mapping[str, str] | None = None,
+    **environment: str,
 ) -> Iterator[Workspace]:
     """Start the server on `root` with nothing of the tests' own environment, and end it."""
     root.mkdir(exist_ok=True)
@@ -93,6 +98,7 @@ def running(
         "HOME": str(home),
         "GATEHOUSE_ROOT": str(root),
         "GATEHOUSE_PORT": str(port),
+        **(given or {}),
         **environment,
     }
     with log.open("wb") as file:

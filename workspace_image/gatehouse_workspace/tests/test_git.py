@@ -12,7 +12,7 @@ async def structured(workspace: Workspace, tool: str, **arguments: Any) -> dict[
     found = await workspace.call(tool, **arguments)
     assert not found.is_error
     assert found.structured_content is not None
-    return found.structured_content
+    return dict(found.structured_content)
 
 
 async def test_status_of_the_root_without_arguments(workspace: Workspace) -> None:

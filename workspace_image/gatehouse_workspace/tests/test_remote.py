@@ -125,7 +125,7 @@ async def test_progress_is_told(workspace: Workspace, here: Path, tmp_path: Path
                     {"url": f"{url}/r.git", "directory": f"{here.name}/{mode}"},
                     progress_callback=take,
                 )
-        assert not found.is_error  # type: ignore[union-attr]
+        assert not found.is_error
         assert told
         assert told == sorted(set(told))
 
@@ -175,7 +175,7 @@ def test_the_first_clone(tmp_path: Path) -> None:
             "GATEHOUSE_GIT_USERNAME": "ann",
             "GATEHOUSE_GIT_PASSWORD": "hush-hush",
         }
-        with running(tmp_path / "root", **given) as workspace:
+        with running(tmp_path / "root", given=given) as workspace:
             assert workspace.until("ready")["error"] == ""
         assert sorted(os.listdir(tmp_path / "root")) == [".git", "a.txt"]
         assert git(tmp_path / "root", "branch", "--show-current") == "side\n"
@@ -183,7 +183,7 @@ def test_the_first_clone(tmp_path: Path) -> None:
         # A crash before the first checkout was done: the next start does it.
         (tmp_path / "root/a.txt").unlink()
         (tmp_path / "root/.git/gatehouse-unfinished").touch()
-        with running(tmp_path / "root", **given) as workspace:
+        with running(tmp_path / "root", given=given) as workspace:
             workspace.until("ready")
         assert (tmp_path / "root/a.txt").read_text() == "one\ntwo\n"
 
@@ -192,7 +192,7 @@ async def test_a_first_clone_that_fails_is_told(tmp_path: Path) -> None:
     served(tmp_path)
     with git_server(tmp_path, password="hush-hush") as url:
         given = {"GATEHOUSE_GIT_URL": f"{url}/r.git", "GATEHOUSE_GIT_PASSWORD": "wrong-word"}
-        with running(tmp_path / "root", **given) as workspace:
+        with running(tmp_path / "root", given=given) as workspace:
             error = workspace.until("failed")["error"]
             assert "refused the credentials" in error
             assert "wrong-word" not in error

@@ -121,7 +121,7 @@ def test_the_environment_is_read_strictly() -> None:
     ],
 )
 def test_what_cannot_work_ends_with_a_reason(tmp_path: Path, given: dict[str, str], words: str) -> None:
-    with running(tmp_path / "root", wait=False, **given) as workspace:
+    with running(tmp_path / "root", wait=False, given=given) as workspace:
         assert workspace.process.wait(timeout=60) in (1, 2)
     text = workspace.log.read_text()
     assert words in text
