@@ -386,6 +386,7 @@ SPECTACULAR_SETTINGS = {
         "HealthStatusEnum": "gateway.health.STATUSES",
         "ComponentStatusEnum": "gateway.health.COMPONENT_STATUSES",
         "DomainMethodEnum": "tenants.models.Domain.Method",
+        "InstanceStateEnum": "workspaces.api.serializers.STATES",
         "LinkMethodEnum": [("GET", "GET"), ("PUT", "PUT")],
         "SettableTenantStatusEnum": [("active", "Active"), ("suspended", "Suspended")],
     },
