@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from django.db import transaction
 from django.utils import timezone
 
 from gateway.db.scope import platform_scope, tenant_scope
+from tenants.models import Tenant
 from tenants.principal import Principal, system
 from tenants.services import audit
 from workspaces.models import Instance
 
 from . import instances, reconciler
 
+FORSAKEN_AFTER = timedelta(days=30)
 _BATCH = 200
 
 
@@ -39,7 +43,10 @@ def end(instance: Instance, *, actor: Principal) -> None:
 
 
 def purge_tenant(tenant_id: int) -> str:
-    """Everything of a purged tenant, now: a step of `tenants.services.purge`. What it waits for, empty: nothing."""
+    """Everything of a purged tenant, now: a step of `tenants.services.purge`. What it waits for, empty: nothing.
+
+    A provider that does not let go holds it up for FORSAKEN_AFTER; then what it holds is named in the audit log.
+    """
     with tenant_scope(tenant_id):
         for model in instances.KINDS.values():
             for instance in model._default_manager.filter(tenant_id=tenant_id).select_related("tenant"):
@@ -52,6 +59,20 @@ def purge_tenant(tenant_id: int) -> str:
             keys = [row.key for row in model._default_manager.filter(tenant_id=tenant_id)]
         for key in keys:
             left = reconciler.reconcile(key)
-            if left is not None:
+            if left is None:
+                continue
+            if not _forsaken(tenant_id):
                 return f"{key}: {left.error or 'busy'}"
+            with tenant_scope(tenant_id), transaction.atomic():
+                after = {"key": key, "provider": left.provider}
+                audit.record(
+                    system(left.tenant), "workspaces.instance.forsake", target=left.name, after=after
+                )
+                reconciler.forget(left)
     return ""
+
+
+def _forsaken(tenant_id: int) -> bool:
+    with platform_scope("a deleted tenant's own row"):
+        purge_at = Tenant.objects.values_list("purge_at", flat=True).get(pk=tenant_id)
+    return purge_at is not None and timezone.now() - purge_at > FORSAKEN_AFTER

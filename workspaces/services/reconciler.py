@@ -97,10 +97,15 @@ def _step(instance: Instance) -> bool:
     if instance.next_attempt_at > timezone.now() + _SKEW:
         return False
     if instances.is_elsewhere(instance):
-        return instance.desired_state == DESIRED.ABSENT and _gone(instance)
+        if instance.desired_state == DESIRED.ABSENT:
+            forget(instance)
+        return False
     try:
         provider = registry.provider(instance.provider)
     except (KeyError, ImportError):
+        if instance.desired_state == DESIRED.ABSENT:  # with it, whatever it held is gone
+            forget(instance)
+            return False
         return _fail(instance, f"The provider {instance.provider} is no longer there.")
     try:
         if (
@@ -219,19 +224,19 @@ def _volume_bytes(workspace: Workspace, provider: Provider) -> int | None:
 
 def _end(instance: Instance, provider: Provider) -> bool:
     provider.remove(instance.key, volumes=True)
+    forget(instance)
+    return False
+
+
+def forget(instance: Instance) -> None:
+    """Remove the row of an instance, with all that the platform itself keeps of it."""
     if isinstance(instance, Workspace):
         snapshots.remove_files(instance)
-    return _gone(instance)
-
-
-def _gone(instance: Instance) -> bool:
-    """Nothing of it is left: remove its row."""
     with transaction.atomic():
         Sample.objects.filter(tenant_id=instance.tenant_id, key=instance.key).delete()
         instance.delete()
         instances.told(instance)
         instances.tell(instance, "purged")
-    return False
 
 
 # What comes of them

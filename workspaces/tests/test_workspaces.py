@@ -15,7 +15,7 @@ from tenants.principal import Principal
 from tenants.services import users
 from tests import factories
 from workspaces.models import Template, Workspace
-from workspaces.providers.base import Availability
+from workspaces.providers.base import Availability, Unavailable
 from workspaces.providers.fake import FakeProvider
 from workspaces.services import activity, instances, purge, reconciler, standing, templates, waking
 
@@ -369,6 +369,32 @@ def test_a_purged_tenant_leaves_nothing(api: APIClient, admin: Principal, fake: 
     assert (fake.instances, fake.volumes) == ({}, {})
     with platform_scope("tests"):
         assert not Workspace.objects.filter(tenant=admin.tenant).exists()
+
+
+def test_a_provider_that_holds_up_a_purge_is_forsaken_in_the_end(
+    api: APIClient, admin: Principal, fake: FakeProvider
+) -> None:
+    item = settled(api, made(api))
+    fake.failures = [Unavailable("The engine sleeps.")]
+    assert purge.purge_tenant(admin.tenant.pk) == f"{row(item).key}: The engine sleeps."
+    with platform_scope("tests"):
+        long_ago = timezone.now() - timedelta(days=31)
+        type(admin.tenant).objects.filter(pk=admin.tenant.pk).update(purge_at=long_ago)
+    fake.failures = [Unavailable("The engine sleeps.")]
+    assert purge.purge_tenant(admin.tenant.pk) == ""
+    with tenant_scope(admin.tenant.pk):
+        assert not Workspace.objects.exists()
+        assert AuditEntry.objects.filter(action="workspaces.instance.forsake", target="lab").count() == 1
+
+
+def test_what_a_provider_held_that_is_no_longer_there(api: APIClient, admin: Principal) -> None:
+    item = made(api)
+    change(item, provider="punch-cards")
+    found = settled(api, item)
+    assert (found["state"], found["error"]) == ("failed", "The provider punch-cards is no longer there.")
+    api.delete(f"{URL}/{item['id']}")
+    do(api, item, "purge")
+    assert reconciler.reconcile(row(item).key) is None
 
 
 def test_what_is_due_is_purged(api: APIClient, fake: FakeProvider) -> None:
