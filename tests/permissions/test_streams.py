@@ -64,6 +64,7 @@ def filled(row: Row) -> str:
         found = {"{external}": Service.objects.first(), "{nowhere}": Workspace.objects.first()}
     path = row.path
     for mark, instance in found.items():
+        assert instance is not None
         path = path.replace(mark, str(instance.public_id))
     return path
 

@@ -166,7 +166,7 @@ def _change(target: Target, health: str, error: str) -> None:
         changed = same.update(health=health, health_error=error, health_checked_at=timezone.now())
         if changed and service.health != health:
             log.info("%s is %s: %s", service.key, health, error)
-            instances.tell(service, str(health), **({"error": error} if error else {}))
+            instances.tell(service, str(health), error=error)
 
 
 def _forget() -> None:

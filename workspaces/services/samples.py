@@ -66,15 +66,17 @@ def thin() -> None:
     remove those older than a week."""
     now = timezone.now()
     with platform_scope("readings of all tenants' instances"), connection.cursor() as cursor:
-        cursor.execute(_THIN, {"step": COARSE, "since": now - FINE - _OVERLAP, "until": now - FINE})
+        cursor.execute(
+            _THIN, {"step": f"{COARSE.seconds} s", "since": now - FINE - _OVERLAP, "until": now - FINE}
+        )
         cursor.execute("DELETE FROM workspaces_sample WHERE at < %s", [now - KEPT])
 
 
 def history(key: str, span: timedelta) -> list[Reading]:
     """An instance's readings in the last `span`, oldest first, at most MOST_POINTS; the caller found the instance."""
-    step = max(timedelta(seconds=15), span / MOST_POINTS)
+    step = max(15.0, span.total_seconds() / MOST_POINTS)
     with connection.cursor() as cursor:
-        cursor.execute(_HISTORY, {"key": key, "since": timezone.now() - span, "step": step})
+        cursor.execute(_HISTORY, {"key": key, "since": timezone.now() - span, "step": f"{step} s"})
         return [Reading(*row) for row in cursor.fetchall()]
 
 
@@ -162,9 +164,10 @@ def _mean(instance: Instance, usage: Usage, at: datetime, before: Sample | None)
 # The readings of each five minutes become the last of them.
 _THIN = """
 WITH fine AS (
-    SELECT id, key, at, cpu_millis, memory_bytes, date_bin(%(step)s, at, 'epoch') AS bin
+    SELECT id, key, at, cpu_millis, memory_bytes, date_bin(%(step)s::interval, at, 'epoch') AS bin
     FROM workspaces_sample
-    WHERE at >= date_bin(%(step)s, %(since)s, 'epoch') AND at < date_bin(%(step)s, %(until)s, 'epoch')
+    WHERE at >= date_bin(%(step)s::interval, %(since)s, 'epoch')
+        AND at < date_bin(%(step)s::interval, %(until)s, 'epoch')
 ), bins AS (
     SELECT (array_agg(id ORDER BY at DESC))[1] AS kept, array_agg(id) AS ids,
         round(avg(cpu_millis)) AS cpu_millis, max(memory_bytes) AS memory_bytes
@@ -178,5 +181,5 @@ FROM bins WHERE sample.id = bins.kept
 _HISTORY = """
 SELECT max(at), round(avg(cpu_millis))::int, max(memory_bytes), max(pids), max(received_bytes), max(sent_bytes)
 FROM workspaces_sample WHERE key = %(key)s AND at > %(since)s
-GROUP BY date_bin(%(step)s, at, 'epoch') ORDER BY 1
+GROUP BY date_bin(%(step)s::interval, at, 'epoch') ORDER BY 1
 """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -157,8 +158,8 @@ def test_many_at_once_get_a_port_each_and_the_rest_a_reason() -> None:
     admins = [factories.member(factories.tenant()) for _ in range(6)]
     services = [service_of(admin) for admin in admins]
     pairs = zip(admins, services, strict=True)
-    found = together([lambda a=a, s=s: add(a, s).public_port for a, s in pairs])
-    given = [each for each in found if isinstance(each, int)]
+    found = together([partial(add, admin, service) for admin, service in pairs])
+    given = [each.public_port for each in found if isinstance(each, Port)]
     refused = [each.code for each in found if isinstance(each, DomainError)]
     assert (sorted(given), refused) == ([*range(FIRST, FIRST + 4)], ["ports_exhausted"] * 2)
 
@@ -168,7 +169,7 @@ def test_two_wishes_for_one_port() -> None:
     admins = [factories.member(factories.tenant()) for _ in range(2)]
     services = [service_of(admin) for admin in admins]
     pairs = zip(admins, services, strict=True)
-    found = together([lambda a=a, s=s: add(a, s, public_port=FIRST) for a, s in pairs])
+    found = together([partial(add, admin, service, public_port=FIRST) for admin, service in pairs])
     assert [getattr(each, "code", "") for each in found if isinstance(each, DomainError)] == ["port_taken"]
     with platform_scope("tests"):
         assert Port.objects.filter(public_port=FIRST).count() == 1

@@ -259,6 +259,7 @@ def test_a_terminal_ends_with_what_it_rests_on(
     home = factories.tenant()
     admin, member = factories.member(home), factories.member(home, "member")
     row = runs(shells, admin)
+    assert member.user is not None
     with platform_scope("tests"):
         WorkspaceShare.objects.create(tenant=home, workspace=row, user=member.user)
     with open_terminal(live, row, member) as socket:
