@@ -64,6 +64,12 @@ def head(
         ("/api/v1/realtime/wsx", "web"),
         ("/api/v1/realtime/ws?types=a", "live"),
         ("/api/v1/realtime/events/", "live"),
+        ("/api/v1/services/9f0c8f3e-0000-4000-8000-000000000000/terminal?columns=9", "live"),
+        ("/api/v1/workspaces/9f0c8f3e-0000-4000-8000-000000000000/terminal/", "live"),
+        ("/api/v1/services/9f0c8f3e-0000-4000-8000-000000000000/logs/ws", "live"),
+        ("/api/v1/services/9f0c8f3e-0000-4000-8000-000000000000/logs/events", "live"),
+        ("/api/v1/services/9f0c8f3e-0000-4000-8000-000000000000/logs", "web"),
+        ("/api/v1/devices/9f0c8f3e-0000-4000-8000-000000000000/terminal", "web"),
     ],
 )
 async def test_who_serves_a_path(ctx: DecisionContext, target: str, process: str) -> None:
