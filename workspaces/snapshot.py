@@ -51,12 +51,12 @@ class WorkspaceInfo:
 
     def is_reached_by(self, caller: Principal) -> bool:
         """The same rule as `Workspace.objects.visible_to`."""
-        if caller.tenant.pk != self.tenant_id:
+        if caller.tenant.pk != self.tenant_id or caller.user is None:
             return False
-        if caller.can("workspace.manage"):
+        user = caller.user.pk
+        if not self.is_hidden and (user == self.owner_id or user in self.shared_with):
             return True
-        user = caller.user.pk if caller.user else None
-        return not self.is_hidden and (user == self.owner_id or user in self.shared_with)
+        return caller.can("workspace.manage")
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,10 +82,11 @@ class Headers:
     the client's: the edge sorts them.
     """
 
-    __slots__ = ("raw",)
+    __slots__ = ("_first", "raw")
 
     def __init__(self, raw: RawHeaders) -> None:
         self.raw = raw
+        self._first: dict[bytes, bytes] | None = None  # made when first needed: some requests ask for nothing
 
     @classmethod
     def of(cls, pairs: Iterable[tuple[str, str]]) -> "Headers":
@@ -94,11 +95,8 @@ class Headers:
 
     def get(self, name: str) -> str | None:
         """The first value, or None. An empty header is the empty string."""
-        wanted = name.lower().encode("latin-1")
-        for key, value in self.raw:
-            if key == wanted:
-                return value.decode("latin-1")
-        return None
+        value = self._by_name().get(name.lower().encode("latin-1"))
+        return None if value is None else value.decode("latin-1")
 
     def all(self, name: str) -> list[str]:
         """Every value of that name, in the client's order."""
@@ -111,8 +109,12 @@ class Headers:
             yield key.decode("latin-1"), value.decode("latin-1")
 
     def __contains__(self, name: str) -> bool:
-        wanted = name.lower().encode("latin-1")
-        return any(key == wanted for key, _ in self.raw)
+        return name.lower().encode("latin-1") in self._by_name()
+
+    def _by_name(self) -> dict[bytes, bytes]:
+        if self._first is None:
+            self._first = dict(reversed(self.raw))  # the first of equal names wins
+        return self._first
 
     def __repr__(self) -> str:
         return f"Headers({[key.decode('latin-1') for key, _ in self.raw]})"  # values may be secrets

@@ -56,7 +56,7 @@ SIGNATURE_HEADERS = ("Host", "Authorization", "X-Amz-Date", "X-Amz-Content-Sha25
 SIGNATURE_TIER = "signature"
 """What signing a request anew sets, so common that it is told by headers of its own."""
 
-SET_TIERS = (4, 6, SET_HEADER_SLOTS)
+SET_TIERS = (4, 5, SET_HEADER_SLOTS)
 REMOVE_TIERS = (2, REMOVE_HEADER_SLOTS)
 RESPONSE_TIERS = (2, RESPONSE_HEADER_SLOTS)
 """The edge has one rule for each count, so few headers cost little; the slots of a rule are all
