@@ -76,8 +76,18 @@ def _store() -> None:
 
 
 def _docker() -> None:
-    """The Engine API, GET /_ping. An engine that we may not use counts as none."""
+    """The Engine API, GET /_ping, through the broker of its socket where that runs. An engine that we may not use
+    counts as none."""
     parts = urlsplit(os.environ.get("DOCKER_HOST") or "unix:///var/run/docker.sock")
+    broker = settings.HOME / "run" / "broker.sock"
+    if broker.is_socket():
+        try:
+            instance.ask(broker, "GET", "/_ping", patience=LIMIT_SECONDS)
+        except instance.Refused as error:
+            if '"absent": true' in str(error):
+                raise Absent("no engine") from error
+            raise
+        return
     if parts.scheme != "unix" or not os.access(parts.path, os.R_OK | os.W_OK):
         raise Absent("no engine")
     instance.ask(parts.path, "GET", "/_ping", patience=LIMIT_SECONDS)

@@ -49,7 +49,7 @@ class Connection:
         except Refusal as e:
             if e.status in (400, 403):
                 log.warning("refused: %r: %s", asked, e.message)
-            await self._reply(e.status, {"message": e.message})
+            await self._reply(e.status, e.body)
         except Lost as e:
             await self._reply(502, {"message": f"broker: {e}"})
         except h11.RemoteProtocolError as e:

@@ -362,6 +362,6 @@ async def decide(settings: Settings, request: Request) -> Outcome:
                 if request.upgrade and handler is not start_execution:
                     raise forbidden("this call does not upgrade")
                 if settings.problem:
-                    raise Refusal(503, settings.problem)
+                    raise Refusal(503, settings.problem, absent=True)
                 return await handler(settings, request, found[1])
     raise forbidden("this call is not allowed")

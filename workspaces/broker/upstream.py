@@ -148,7 +148,8 @@ async def connected(path: Path) -> AsyncIterator[Engine]:
         async with asyncio.timeout(CONNECT_SECONDS):
             reader, writer = await asyncio.open_unix_connection(path, limit=READ_BYTES)
     except (OSError, TimeoutError) as e:
-        raise Refusal(503, why_not(path, e)) from e
+        absent = isinstance(e, FileNotFoundError | PermissionError)
+        raise Refusal(503, why_not(path, e), absent=absent) from e
     try:
         yield Engine(reader, writer)
     finally:

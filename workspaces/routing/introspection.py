@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
 
 from gateway.decision import answers
 from gateway.decision.registry import Decider
-from gateway.decision.types import Answer, Decision, Failure, Forward, RequestHead
+from gateway.decision.types import Answer, Decision, Failure, Forward, Listener, RequestHead
 from gateway.errors import DomainError
+from workspaces import container_gateway
 from workspaces.routing import entry
 from workspaces.services.introspection import ASKING
 from workspaces.snapshot import WORKSPACES
@@ -31,6 +33,12 @@ class IntrospectionDecider(Decider):
 
     def claims(self, head: RequestHead, ctx: DecisionContext) -> bool:
         return head.raw_path == PATH
+
+    def listeners(self, ctx: DecisionContext) -> Iterable[Listener]:
+        """Where containers find the platform, unless the edge listens on every address anyway."""
+        gateway = container_gateway.known(ctx.settings.HOME)
+        if gateway and "0.0.0.0" not in ctx.settings.EDGE_BIND:  # noqa: S104
+            yield Listener(ctx.settings.HTTP_PORT, host=gateway)
 
     async def decide(self, head: RequestHead, ctx: DecisionContext) -> Decision:
         found = ctx.snapshot.get(WORKSPACES).at.get(head.client_ip)

@@ -6,12 +6,14 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from threading import Event
 from typing import Any, BinaryIO, ClassVar
 
 from django.conf import settings
 from docker.errors import APIError, ImageNotFound, NotFound
 
+from workspaces import container_gateway
 from workspaces.providers.base import (
     WORKSPACE_VOLUME,
     Availability,
@@ -116,7 +118,9 @@ class DockerProvider:
     def _create(self, api: Any, names: Names, spec: Spec, image: dict[str, Any]) -> None:
         name = names.container(spec.key)
         made = volumes.ensure(api, names, spec)
-        body = containers.body(spec, names, network.ensure(api, names), image, made)
+        bridge = network.ensure(api, names)
+        container_gateway.remember(Path(settings.HOME), bridge.gateway)
+        body = containers.body(spec, names, bridge, image, made)
         try:
             api.create_container_from_config(body, name)
         except APIError as e:

@@ -15,6 +15,8 @@ from typing import Any
 import pytest
 from django.test import override_settings
 
+from gateway.edge import instance
+from gateway.health import probes
 from workspaces.addresses import dial
 from workspaces.providers.base import Limits, Refused, Spec, Unavailable, Volume
 from workspaces.providers.docker import DockerProvider
@@ -269,6 +271,8 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Broker, Pa
 def test_an_engine_that_comes_later_is_used(alone: tuple[Broker, Path], engine: Any, image: str) -> None:
     _, path = alone
     provider = DockerProvider()
+    with pytest.raises(probes.Absent):
+        probes.COMPONENTS["docker"]()
     found = provider.availability()
     assert (found.ok, found.reason) == (False, f"There is no container engine: {path} is not there.")
     with pytest.raises(Unavailable, match="There is no container engine"):
@@ -276,8 +280,11 @@ def test_an_engine_that_comes_later_is_used(alone: tuple[Broker, Path], engine: 
     with socket.socket(socket.AF_UNIX) as bound:
         bound.bind(str(path))
     assert provider.availability().reason == f"The container engine does not run: nobody listens on {path}."
+    with pytest.raises(instance.Refused):
+        probes.COMPONENTS["docker"]()
     path.unlink()
     path.symlink_to("/var/run/docker.sock")
+    probes.COMPONENTS["docker"]()
     assert provider.availability().ok
     assert provider.every() == []
 
