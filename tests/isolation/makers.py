@@ -210,7 +210,7 @@ def port(admin: Principal) -> Model:
         tenant=admin.tenant,
         service=held,
         name=name,
-        container_port=80,
+        container_port=1 + admin.tenant.pk % 65_000,
         public_port=40_000 + admin.tenant.pk % 9999,
     )
 
