@@ -18,7 +18,7 @@ from urllib.parse import urljoin, urlsplit
 
 import aiohttp
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import F, Q
 from django.utils import timezone
 
 from gateway.db.locks import advisory_lock
@@ -33,6 +33,7 @@ log = logging.getLogger(__name__)
 
 SECONDS: Final = 5.0
 PAUSE_SECONDS: Final = 1.0
+PASS_SECONDS: Final = 20.0
 GRACE = timedelta(seconds=30)
 MOST_PROBED = 2000
 _AT_ONCE = 32
@@ -50,7 +51,10 @@ class Target:
 
 
 def sweep() -> None:
-    """Ask all services that are to be asked, once; one pass at a time on the platform."""
+    """Ask all services that are to be asked, once; one pass at a time on the platform.
+
+    What is not asked within PASS_SECONDS comes first in the next.
+    """
     with (
         platform_scope("a sweep looks at all tenants' services"),
         advisory_lock("probes", 0) as held,
@@ -58,11 +62,17 @@ def sweep() -> None:
         if not held:
             return
         _forget()
-        targets = _targets()
+        targets, until = _targets(), time.monotonic() + PASS_SECONDS
+
+        def in_time(target: Target) -> str | None:
+            return probe(target) if time.monotonic() < until else None
+
         with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="probe") as threads:
-            errors = list(threads.map(probe, targets))
+            errors = list(threads.map(in_time, targets))
         fine = []
         for target, error in zip(targets, errors, strict=True):
+            if error is None:
+                continue
             health = UNHEALTHY if error else HEALTHY
             if (target.service.health, target.service.health_error) == (health, error):
                 fine.append(target.service.pk)
@@ -88,7 +98,7 @@ def _targets() -> list[Target]:
         & ~Q(address="")
     )
     rows = Service.objects.filter(asked, deleted_at=None, desired_state=instances.RUNNING)
-    services = list(rows.order_by("health_checked_at")[:MOST_PROBED])
+    services = list(rows.order_by(F("health_checked_at").asc(nulls_first=True))[:MOST_PROBED])
     ports: dict[int, Port] = {}
     for port in Port.objects.filter(service__in=services).order_by("-protocol", "-pk"):
         ports[port.service_id] = port  # the last is the first HTTP one, else the first

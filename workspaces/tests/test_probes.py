@@ -245,3 +245,19 @@ def test_a_tenant_that_changes_a_url_of_staff_loses_their_leave(
             managed.update_service(row, url="http://127.0.0.2/", actor=admin)
         changed = managed.update_service(row, url="http://192.0.9.9/", actor=admin)
     assert not changed.private_allowed
+
+
+def test_a_pass_ends_and_the_next_begins_with_the_rest(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    staff = factories.staff()
+    for name in ("one", "two"):
+        url = f"http://127.0.0.1:{site.port}/{name}"
+        service_of(staff, name, kind="external", url=url, private_allowed=True, health_checked_at=None)
+    with platform_scope("tests"):
+        Service.objects.filter(name="one").update(health_checked_at=timezone.now())
+    monkeypatch.setattr(probes, "PASS_SECONDS", 0.0)
+    probes.sweep()
+    assert site.asked == []
+    monkeypatch.setattr(probes, "PASS_SECONDS", 20.0)
+    monkeypatch.setattr(probes, "MOST_PROBED", 1)
+    probes.sweep()
+    assert site.asked == ["/two"]
