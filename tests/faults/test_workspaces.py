@@ -61,6 +61,10 @@ class Maker:
         found: dict[str, Any] = self.api.ok("GET", f"workspaces/{workspace['id']}")
         return found
 
+    def available(self) -> bool:
+        offers = self.api.ok("GET", "templates/providers")
+        return any(offer["available"] for offer in offers if offer["name"] == self.provider)
+
     def key(self, workspace: dict[str, Any]) -> str:
         return f"w-{workspace['id'].replace('-', '')[:16]}"
 
@@ -102,9 +106,8 @@ def engine_answers() -> bool:
 
 @pytest.fixture(scope="module", params=PROVIDERS)
 def maker(instance: Instance, request: pytest.FixtureRequest) -> Maker:
-    member = instance.member()
-    offers = {offer["name"]: offer for offer in member.api.ok("GET", "templates/providers")}
-    offer = offers[request.param]
+    offers = instance.member().api.ok("GET", "templates/providers")
+    offer = next(offer for offer in offers if offer["name"] == request.param)
     if not offer["available"]:
         if os.environ.get("CI"):
             pytest.fail(f"{request.param} is not available: {offer['reason']}")
@@ -139,6 +142,9 @@ def test_what_owns_them_is_killed(maker: Maker) -> None:
     assert maker.call(made, "write_file", path="kept.txt", content="kept") is not None
     kill(maker.instance, {"process": "runner", "docker": "broker"}[maker.provider])
     until(lambda: "kept" in (maker.call(made, "read_file", path="kept.txt") or ""), PATIENCE, "it is back")
+    path = f"workspaces?q={made['name']}"
+    until(lambda: maker.available(), PATIENCE, "the provider is offered again")
+    assert [each["state"] for each in maker.api.ok("GET", path)] == ["running"]
     other = maker.running()
     for each in (made, other):
         maker.purge(each)
@@ -166,11 +172,12 @@ def test_what_nobody_asked_for_is_removed(maker: Maker) -> None:
     labels = {"gatehouse.instance": platform_id(maker.instance.home), "gatehouse.key": key}
     labels |= {"gatehouse.kind": "workspace", "gatehouse.digest": "0" * 64}
     said = [part for name, value in labels.items() for part in ("--label", f"{name}={value}")]
-    docker("create", "--name", f"orphan-{key}", *said, "gatehouse-workspace:local")
+    name = f"gatehouse-{platform_id(maker.instance.home)}-{key}"
+    docker("create", "--name", name, *said, "gatehouse-workspace:local")
     try:
         until(lambda: not labelled(maker.instance.home, key), PATIENCE, "the orphan is removed")
     finally:
-        subprocess.run([str(DOCKER), "rm", "--force", f"orphan-{key}"], capture_output=True, check=False)
+        subprocess.run([str(DOCKER), "rm", "--force", name], capture_output=True, check=False)
 
 
 def test_an_image_that_is_not_there(maker: Maker) -> None:
