@@ -101,7 +101,9 @@ def docker(*arguments: str) -> str:
 
 
 def engine_answers() -> bool:
-    return bool(DOCKER) and subprocess.run([DOCKER, "info"], capture_output=True, check=False).returncode == 0
+    if DOCKER is None:
+        return False
+    return subprocess.run([DOCKER, "info"], capture_output=True, check=False).returncode == 0
 
 
 @pytest.fixture(scope="module", params=PROVIDERS)
