@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.stack import Account
+from tests.stack import Account, Stack
+
+from . import instances
 
 AXE = (Path(__file__).parent / "vendor" / "axe.min.js").read_text()
 PAGES = {
@@ -21,6 +23,14 @@ PAGES = {
     "object": "/app/buckets/docs/object?key=README.md",
     "access keys": "/app/access-keys",
     "new access key": "/app/access-keys/new",
+    "workspaces": "/app/workspaces",
+    "no workspace found": "/app/workspaces?state=deleted",
+    "new workspace": "/app/workspaces/new",
+    "services": "/app/services",
+    "new service": "/app/services/new",
+    "new external service": "/app/services/new-external",
+    "templates": "/app/templates",
+    "new template": "/app/templates/new",
     "API keys": "/app/api-keys",
     "new API key": "/app/api-keys/new",
     "service accounts": "/app/service-accounts",
@@ -84,9 +94,17 @@ def test_pages(page: Page, account: Account) -> None:
     s3 = account.s3()
     for key in ("README.md", "a/b.txt", "a/" + "long-name-" * 20, "<i>&.html"):
         s3.put_object(Bucket="docs", Key=key, Body=b"x" * 2000)
+    look_at(page, PAGES)
+
+
+def test_pages_of_instances(stack: Stack, page: Page, account: Account) -> None:
+    look_at(page, instances.show(stack, account))
+
+
+def look_at(page: Page, pages: dict[str, str]) -> None:
     problems: list[str] = []
     narrow = page.evaluate("window.innerWidth") < 500  # the same elements in another look
-    for name, path in PAGES.items():
+    for name, path in pages.items():
         page.goto(path)
         expect(page.get_by_role("main")).to_be_visible()
         if not fits(page):

@@ -105,12 +105,17 @@ def overview(request: PageRequest, row: Workspace, done: str = "", closes: str =
         .select_related("user")
         .order_by("user__username"),
         "events": shown.events_of(row, request.principal),
-        "not_isolated": registry.availability(row.provider).not_isolated if row.provider else (),
+        "not_isolated": _not_isolated(row),
     }
     part = "workspaces/_workspace.html"
     return show_tab(
         request, row, "overview", "workspaces/workspace.html", context, part=part, done=done, closes=closes
     )
+
+
+def _not_isolated(row: Workspace) -> tuple[str, ...]:
+    """What its provider does not isolate, in words; nothing where the provider is no longer there."""
+    return registry.availability(row.provider).not_isolated if row.provider in registry.names() else ()
 
 
 DONE = {
