@@ -64,7 +64,7 @@ class WorkspaceActivities:
 
     @activity.defn(name="invoke_tool")
     async def invoke_tool(self, call: ToolCall) -> ToolResult:
-        """Call a tool, and heartbeat meanwhile. A cancelled activity ends the request, and so the tool's work.
+        """Call a tool, and heartbeat meanwhile. A cancelled activity ends the request; the tool runs on until its time is up.
 
         Raises ApplicationError: `ToolFailed` (not tried again) where the tool says that it failed, else the
         platform's code, tried again where it may pass by itself.

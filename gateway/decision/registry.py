@@ -50,7 +50,7 @@ class Decider(ABC):
         """
 
     def listeners(self, ctx: "DecisionContext") -> Iterable[Listener]:
-        """Further ports that the edge shall listen on; asked for about twice a second. No I/O, nearly free."""
+        """Further ports that the edge shall listen on; asked for about twice a second: nearly free."""
         return ()
 
     async def commit(

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 import socket
+import time
 from contextlib import suppress
 from typing import Any
 
+import httpx
 import pytest
 
 from gateway.db.scope import platform_scope
 from tenants.models import Membership
 from tenants.principal import Principal
 from tests import factories
+from tests.stack import listens
+from workspaces import container_gateway
 from workspaces.addresses import virtual_address
 from workspaces.models import Workspace
 from workspaces.routing.introspection import PATH
@@ -109,3 +113,24 @@ def test_nobody_else_may_ask(platform: Platform, row: Workspace, bearer: dict[st
     assert ask(platform, virtual_address(row.offset), key, method="GET") == (405, None)
     outsider = ask(platform, "2001:db8::1", key, more=f"X-Forwarded-For: {virtual_address(row.offset)}")
     assert outsider == (404, None)
+
+
+def test_a_container_asks_at_its_networks_gateway(platform: Platform) -> None:
+    """By its own address; Linux has all of 127/8, so that one stands for the network here."""
+    gateway, inside, outside = "127.0.0.2", "127.0.0.7", "127.0.0.8"
+    boss = platform.member(platform.tenant(), "admin")
+    platform.workspace(boss, "contained", address=inside)
+    container_gateway.remember(platform.stack.home, gateway)
+    until = time.monotonic() + 5
+    while not listens((gateway, platform.stack.port)):
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    key = platform.key(boss)
+
+    def asked_from(source: str) -> httpx.Response:
+        transport = httpx.HTTPTransport(local_address=source)
+        with httpx.Client(transport=transport, base_url=f"http://{gateway}:{platform.stack.port}") as http:
+            return http.post(PATH, json={"token": key}, timeout=20)
+
+    assert asked_from(inside).json() == expected(boss)[1]
+    assert asked_from(outside).status_code == 404
