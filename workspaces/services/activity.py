@@ -75,8 +75,11 @@ def _look_at(batch: list[Workspace]) -> None:
         found = list(pool.map(_ask, [workspace.address for workspace in batch]))
     worked = _worked(workspace.key for workspace in batch)
     for workspace, said in zip(batch, found, strict=True):
-        note(workspace, said, worked.get(workspace.key))
-        _stop_if_idle(workspace, said)
+        try:
+            note(workspace, said, worked.get(workspace.key))
+            _stop_if_idle(workspace, said)
+        except Exception:  # of one: the others are looked at all the same
+            log.exception("what %s says cannot be noted", workspace.key)
 
 
 def _ask(address: str) -> Said | None:
