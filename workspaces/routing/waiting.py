@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,7 @@ log = logging.getLogger(__name__)
 HOLD_SECONDS = 12.0
 """Less than the edge waits for a decision (`EdgeSettings.question_timeout`)."""
 LOOK_SECONDS = 0.1
-MOST_HELD = 500
+MOST_HELD, MOST_OF_TENANT = 500, 200
 
 UNKNOWN = "No such workspace."
 Look = Callable[[], Awaitable["WorkspaceInfo | None"]]
@@ -25,11 +26,11 @@ Wake = Callable[["WorkspaceInfo"], Awaitable[None]]
 
 
 class Waiting:
-    """Requests that are held until their workspace runs; at most MOST_HELD in a process."""
+    """Requests that are held until their workspace runs; at most MOST_HELD, MOST_OF_TENANT of one tenant's."""
 
     def __init__(self, *, hold: float = HOLD_SECONDS) -> None:
         self._hold = hold
-        self._held = 0
+        self._held: Counter[int] = Counter()
 
     async def running(self, found: WorkspaceInfo, look: Look, wake: Wake) -> WorkspaceInfo:
         """The workspace once it runs. `look` finds it as it is now, `wake` starts one that sleeps.
@@ -39,13 +40,16 @@ class Waiting:
         """
         if found.runs:
             return found
-        if self._held >= MOST_HELD:
+        tenant = found.tenant_id
+        if self._held.total() >= MOST_HELD or self._held[tenant] >= MOST_OF_TENANT:
             raise Unavailable("Too many requests wait for workspaces to start.", code="workspace_starting")
-        self._held += 1
+        self._held[tenant] += 1
         try:
             return await self._wait(found, look, wake)
         finally:
-            self._held -= 1
+            self._held[tenant] -= 1
+            if not self._held[tenant]:
+                del self._held[tenant]
 
     async def _wait(self, known: WorkspaceInfo, look: Look, wake: Wake) -> WorkspaceInfo:
         loop = asyncio.get_running_loop()

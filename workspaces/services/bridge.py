@@ -1,7 +1,8 @@
 """Tools of workspaces for programs that do not speak MCP: one request each, over the server's own protocol.
 
 What answers is not trusted (`probing`): a most is read of it, and the call has an end, at which the tool is told to
-stop. A call keeps one of web's threads, so only some may be under way at a time in a process.
+stop. A call keeps one of web's threads, so only some may be under way at a time in a process, and not all of them for
+one tenant.
 """
 
 from __future__ import annotations
@@ -9,11 +10,14 @@ from __future__ import annotations
 import json
 import secrets
 import time
+from collections import defaultdict
 from collections.abc import Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from threading import BoundedSemaphore
 from typing import TYPE_CHECKING, Any, Final
+
+import orjson
 
 from gateway.errors import Conflict, Invalid, NotFound, Unavailable, UpstreamFailed, UpstreamTimeout
 from workspaces import assertions
@@ -38,10 +42,16 @@ _WAKE_SECONDS: Final = 15.0
 _LOOK_SECONDS: Final = 0.1
 _MOST_PAGES: Final = 20
 _AT_ONCE: Final = 3
+_OF_TENANT: Final = 2
+_WAITING_TOO: Final = 1
+"""Beside those under way, of a tenant and of all: one of web's threads is left for what is no tool."""
 _TURN_SECONDS: Final = 5.0
 _INVALID_PARAMS: Final = -32602  # JSON-RPC 2.0, section 5.1
 
-_turns = BoundedSemaphore(_AT_ONCE)
+_turns, _places = BoundedSemaphore(_AT_ONCE), BoundedSemaphore(_AT_ONCE + _WAITING_TOO)
+_of_tenant: defaultdict[int, tuple[BoundedSemaphore, BoundedSemaphore]] = defaultdict(
+    lambda: (BoundedSemaphore(_OF_TENANT + _WAITING_TOO), BoundedSemaphore(_OF_TENANT))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +70,7 @@ def list_tools(workspace: Workspace, *, actor: Principal) -> list[dict[str, Any]
     UpstreamFailed, UpstreamTimeout.
     """
     actor.require(PERMISSION)
-    with _turn():
+    with _turn(actor.tenant.pk):
         running = _awake(workspace, actor)
         return _tools(running, actor, time.monotonic() + DEFAULT_SECONDS)
 
@@ -79,7 +89,7 @@ def invoke(
     for parameters that it does not take (`invalid_parameters`).
     """
     actor.require(PERMISSION)
-    with _turn():
+    with _turn(actor.tenant.pk):
         running = _awake(workspace, actor)
         until = time.monotonic() + min(seconds, MOST_SECONDS)
         answer = _ask(
@@ -94,15 +104,16 @@ def invoke(
 
 
 @contextmanager
-def _turn() -> Iterator[None]:
-    if not _turns.acquire(timeout=_TURN_SECONDS):
-        raise Unavailable(
-            "Too many tools are being called here; try again, or speak MCP.", code="bridge_busy"
-        )
-    try:
+def _turn(tenant_id: int) -> Iterator[None]:
+    places, turns = _of_tenant[tenant_id]
+    with ExitStack() as taken:
+        for room, seconds in ((places, 0), (_places, 0), (turns, _TURN_SECONDS), (_turns, _TURN_SECONDS)):
+            if not room.acquire(timeout=seconds):
+                raise Unavailable(
+                    "Too many tools are being called here; try again, or speak MCP.", code="bridge_busy"
+                )
+            taken.callback(room.release)
         yield
-    finally:
-        _turns.release()
 
 
 def _awake(workspace: Workspace, actor: Principal) -> Workspace:
@@ -205,8 +216,8 @@ def _messages(kind: str, body: bytes) -> Iterator[dict[str, Any]]:
         texts = [b"\n".join(_data(event)) for event in events]
     for text in filter(None, texts):
         try:
-            found = json.loads(text)
-        except (ValueError, RecursionError):
+            found = orjson.loads(text)  # which takes no half characters: they could not be passed on
+        except ValueError:
             raise _nonsense("what it says is no JSON") from None
         if isinstance(found, dict):
             yield found

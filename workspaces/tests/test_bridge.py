@@ -163,9 +163,19 @@ def test_others_do_not_reach_it(caller: Caller, who: Principal) -> None:
 def test_only_some_are_under_way_at_a_time(caller: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bridge, "_turns", threading.BoundedSemaphore(1))
     monkeypatch.setattr(bridge, "_TURN_SECONDS", 0.1)
-    with bridge._turn():
+    with bridge._turn(0):
         answer = caller.invoke("git_status")
     assert (answer.status_code, answer.json()["code"]) == (503, "bridge_busy")
+
+
+def test_one_tenant_leaves_turns_to_others(
+    caller: Caller, who: Principal, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bridge, "_TURN_SECONDS", 0.1)
+    other = factories.member(factories.tenant())
+    with bridge._turn(who.tenant.pk), bridge._turn(who.tenant.pk):
+        assert caller.invoke("git_status").status_code == 503
+        assert Caller(other, make(other, address)).invoke("git_status").status_code == 200
 
 
 Answer = Callable[[bytes], bytes]
