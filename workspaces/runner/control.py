@@ -52,6 +52,10 @@ class Control:
         """End what `terminal` started."""
         self._say({"do": "hang up", "id": number})
 
+    def distrust(self) -> None:
+        """What it gave does not behave as if nobody else had it."""
+        self._broken()
+
     def close(self) -> None:
         self._loop.remove_reader(self._channel.fileno())
         self._channel.close()

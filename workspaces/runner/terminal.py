@@ -6,73 +6,97 @@ import asyncio
 import contextlib
 import fcntl
 import os
+import select
+import socket
 import struct
 import termios
+import threading
 
 from workspaces.runner.control import Control
 
 _READ = 64 * 1024
+_END_SECONDS = 5.0
 
 
 class Terminal:
-    """A pseudo-terminal's near end. What cannot be written now is waited for, so nothing piles up here."""
+    """A pseudo-terminal's near end. What cannot be written now is waited for, so nothing piles up here.
+
+    Its descriptor came from the sandbox, which may have kept it: whether reading it blocks is the sandbox's to say, as
+    that is a property of both. So a thread reads and writes it, and the event loop a socket of our own. A thread that
+    is still held up when the terminal is closed belongs to a sandbox that was tampered with.
+    """
 
     def __init__(self, control: Control, number: int, descriptor: int) -> None:
-        self._control, self._number, self._descriptor = control, number, descriptor
+        self._control, self._number = control, number
         self._loop = asyncio.get_running_loop()
-        self._waiters: set[asyncio.Future[None]] = set()
+        self._size = os.dup(descriptor)
+        self._near, far = socket.socketpair()
+        self._near.setblocking(False)
         os.set_blocking(descriptor, False)
+        name = f"terminal-{number}"
+        self._thread = threading.Thread(target=_carry, args=(descriptor, far), name=name, daemon=True)
+        self._thread.start()
 
     async def read(self) -> bytes:
         """What the command wrote; empty at its end."""
-        while self._descriptor >= 0:
-            try:
-                return os.read(self._descriptor, _READ)
-            except BlockingIOError:
-                await self._ready(reading=True)
-            except OSError:  # EIO: nobody has the far end open
-                break
+        with contextlib.suppress(OSError):  # closed meanwhile
+            return await self._loop.sock_recv(self._near, _READ)
         return b""
 
     async def write(self, data: bytes) -> None:
-        while data and self._descriptor >= 0:
-            try:
-                data = data[os.write(self._descriptor, data) :]
-            except BlockingIOError:
-                await self._ready(reading=False)
-            except OSError:
-                return
+        with contextlib.suppress(OSError):
+            await self._loop.sock_sendall(self._near, data)
 
     def resize(self, columns: int, rows: int) -> None:
-        with contextlib.suppress(OSError):
-            fcntl.ioctl(self._descriptor, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+        if self._size >= 0:
+            with contextlib.suppress(OSError):
+                fcntl.ioctl(self._size, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
 
     def close(self) -> None:
         """End the command with everything it started."""
-        if self._descriptor >= 0:
-            self._control.hang_up(self._number)
-            self._loop.remove_reader(self._descriptor)
-            self._loop.remove_writer(self._descriptor)
-            os.close(self._descriptor)
-            self._descriptor = -1
-            for waiter in self._waiters:
-                _wake(waiter)
+        if self._size < 0:
+            return
+        self._control.hang_up(self._number)
+        os.close(self._size)
+        self._size = -1
+        with contextlib.suppress(OSError):
+            self._near.shutdown(socket.SHUT_RDWR)  # wakes who waits for it, here and on the thread
+        self._loop.call_later(_END_SECONDS, self._check)
 
-    async def _ready(self, *, reading: bool) -> None:
-        waiter: asyncio.Future[None] = self._loop.create_future()
-        descriptor = self._descriptor
-        self._waiters.add(waiter)
-        add = self._loop.add_reader if reading else self._loop.add_writer
-        remove = self._loop.remove_reader if reading else self._loop.remove_writer
-        add(descriptor, _wake, waiter)
-        try:
-            await waiter
-        finally:
-            self._waiters.discard(waiter)
-            if self._descriptor == descriptor:
-                remove(descriptor)
+    def _check(self) -> None:
+        self._near.close()
+        if self._thread.is_alive():
+            self._control.distrust()
 
 
-def _wake(waiter: asyncio.Future[None]) -> None:
-    if not waiter.done():
-        waiter.set_result(None)
+def _carry(terminal: int, ours: socket.socket) -> None:
+    """Bytes both ways until the terminal or our side ends; one piece of each is held."""
+    written, typed = b"", b""
+    ours.setblocking(False)
+    try:
+        while True:
+            poll = select.poll()
+            poll.register(ours, (0 if typed else select.POLLIN) | (select.POLLOUT if written else 0))
+            if wanted := (0 if written else select.POLLIN) | (select.POLLOUT if typed else 0):
+                poll.register(terminal, wanted)  # only then: one that has ended says so again and again
+            ready = dict(poll.poll())
+            there, here = ready.get(terminal, 0), ready.get(ours.fileno(), 0)
+            with contextlib.suppress(BlockingIOError):
+                if written and here & select.POLLOUT:
+                    written = written[ours.send(written) :]
+                elif not written and there & ~select.POLLOUT:
+                    written = os.read(terminal, _READ)
+            with contextlib.suppress(BlockingIOError):
+                if there & select.POLLHUP:
+                    typed = b""
+                elif typed and there & select.POLLOUT:
+                    typed = typed[os.write(terminal, typed) :]
+                elif not typed and here & select.POLLIN:
+                    typed = ours.recv(_READ)
+            if here & (select.POLLHUP | select.POLLERR):
+                return
+    except OSError:  # EIO: nobody has the far end open
+        return
+    finally:
+        os.close(terminal)
+        ours.close()

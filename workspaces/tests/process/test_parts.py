@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import socket
+import threading
 from pathlib import Path
 
 import pytest
 
 from workspaces.providers.base import NotThere
 from workspaces.runner import seccomp
+from workspaces.runner import terminal as terminals
 from workspaces.runner.control import Control
 from workspaces.runner.journal import BEHIND, LONGEST_LINE, Journal
 from workspaces.runner.records import Record, Records
+from workspaces.runner.terminal import Terminal
 from workspaces.runner.volumes import Volumes
 
 KEY = "w-0123456789abcdef"
@@ -121,3 +125,53 @@ def test_there_is_a_filter_for_this_machine_and_its_sister() -> None:
 def _open() -> int:
     """How many descriptors this process has."""
     return len(list(Path("/proc/self/fd").iterdir()))
+
+
+async def test_a_terminal_whose_other_holder_makes_it_block_holds_up_nobody(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A property of the descriptor that the sandbox kept a copy of, and may change at any time."""
+    monkeypatch.setattr(terminals, "_END_SECONDS", 0.1)
+    near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    control = Control(near, lambda: None)
+    mine, theirs = os.openpty()
+    copy = os.dup(mine)
+    terminal = Terminal(control, 1, mine)
+    os.set_blocking(copy, True)
+    try:
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(terminal.read(), 0.2)
+        os.write(theirs, b"hello")
+        assert await asyncio.wait_for(terminal.read(), 10) == b"hello"
+        await asyncio.wait_for(terminal.write(b"x" * 100_000), 10)  # more than it takes, and nobody reads
+    finally:
+        terminal.close()
+        for descriptor in (copy, theirs):
+            os.close(descriptor)
+        await asyncio.sleep(0.3)
+        far.close()
+        control.close()
+
+
+async def test_one_that_reads_a_terminal_away_is_broken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(terminals, "_END_SECONDS", 0.2)
+    near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    broken = asyncio.Event()
+    control = Control(near, broken.set)
+    mine, theirs = os.openpty()
+    held = threading.Event()
+    # As where what was there to read has gone by the time it is read.
+
+    def held_up(descriptor: int, ours: socket.socket) -> None:
+        held.wait(20)
+        ours.close()
+
+    monkeypatch.setattr(terminals, "_carry", held_up)
+    terminal = Terminal(control, 1, mine)
+    terminal.close()
+    await asyncio.wait_for(broken.wait(), 10)
+    held.set()
+    for descriptor in (mine, theirs):
+        os.close(descriptor)
+    far.close()
+    control.close()
