@@ -114,11 +114,12 @@ def session_scope(get_response: Handler) -> Handler:
 def page_rates(get_response: Handler) -> Handler:
     """Count what writes from pages and the admin by person, and what strangers ask for by address.
 
-    The API counts for itself (`gateway.api.views`); reading pages one is signed in to is not limited.
+    The API counts for itself (`gateway.api.views`), and the edge those who come to /internal/; reading pages one is
+    signed in to is not limited.
     """
 
     def middleware(request: HttpRequest) -> HttpResponse:
-        if request.path.startswith(("/api/", "/static/", "/health", "/metrics")):
+        if request.path.startswith(("/api/", "/static/", "/health", "/metrics", "/internal/")):
             return get_response(request)
         principal = getattr(request, "principal", None)
         try:

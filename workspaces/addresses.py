@@ -18,8 +18,11 @@ def dial(address: str, port: int) -> str:
 
 
 def virtual_address(offset: int) -> str:
-    """Where a sandbox with that offset comes from, says the runner to the edge in its PROXY line. Nobody routes it."""
-    return str(IPv6Address(_VIRTUAL + offset))
+    """Where a sandbox with that offset comes from, says the runner to the edge in its PROXY line. Nobody routes it.
+
+    Each has a /64 of its own, by which callers are counted (`gateway.api.ratelimit.neighbourhood`).
+    """
+    return str(IPv6Address(_VIRTUAL + (offset << 64)))
 
 
 def client_address(address: str, offset: int) -> str:

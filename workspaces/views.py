@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import orjson
+from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 
+from gateway.api import ratelimit
+from gateway.errors import RateLimited
+from tenants.services import key_secrets
 from workspaces.services import introspection
 
 _MOST = 16 << 10
@@ -17,7 +21,13 @@ def introspect(request: HttpRequest) -> HttpResponse:
     asking = request.headers.get(introspection.ASKING)
     if not asking or request.method != "POST":
         raise Http404
-    answer = introspection.introspect(_token(request), workspace_key=asking)
+    token = _token(request)
+    if key_secrets.is_one(token):  # a wrong one costs as much as a right one: an Argon2 verification
+        try:
+            ratelimit.count("auth", request, f"workspace:{asking}", settings.API_RATE_LIMIT)
+        except RateLimited as error:
+            return HttpResponse(status=429, headers={"Retry-After": str(error.retry_after)})
+    answer = introspection.introspect(token, workspace_key=asking)
     return HttpResponse(
         orjson.dumps(answer), content_type="application/json", headers={"Cache-Control": "no-store"}
     )

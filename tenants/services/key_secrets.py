@@ -83,6 +83,11 @@ class Proven:
     prefix: str
 
 
+def is_one(text: str) -> bool:
+    """Whether a text has the form of a key, so that `verify` costs what it does."""
+    return _FORM.fullmatch(text) is not None
+
+
 def verify(text: str, ip: str | None, *, anywhere: bool = False) -> Proven | None:
     """The key with that text, if it works now and from there; its use is noted. Call within platform_scope.
 

@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 from pathlib import Path
 
+from workspaces.addresses import virtual_address
 from workspaces.runner.relay import Streams, Traffic, join
 
 MOST_CONNECTIONS = 64
 IDLE_SECONDS = 300.0
 _CONNECT_SECONDS = 10.0
-_NETWORK = int(ipaddress.IPv6Address("fd67:6174:6568::"))
-
-
-def address(offset: int) -> str:
-    """The address that the edge sees for a sandbox."""
-    return str(ipaddress.IPv6Address(_NETWORK + offset))
 
 
 class Gateway:
@@ -25,7 +19,7 @@ class Gateway:
     def __init__(self, edge: Path, port: int, offset: int) -> None:
         self._edge = edge
         # haproxy.org, proxy-protocol.txt, section 2.1
-        self._line = f"PROXY TCP6 {address(offset)} ::1 {1024 + offset % 60_000} {port}\r\n".encode()
+        self._line = f"PROXY TCP6 {virtual_address(offset)} ::1 {1024 + offset % 60_000} {port}\r\n".encode()
         self._open = 0
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -173,7 +173,7 @@ def test_the_platform_sees_which_workspace_asks(shared: Box) -> None:
     path.unlink()
     assert said == "hello"
     line, _, rest = heard[0].partition(b"\r\n")
-    assert line.decode().split()[:4] == ["PROXY", "TCP6", "fd67:6174:6568::1f2e", "::1"]
+    assert line.decode().split()[:4] == ["PROXY", "TCP6", "fd67:6174:6568:1f2e::", "::1"]
     assert rest.startswith(b"GET /x HTTP/1.1\r\n")
 
 

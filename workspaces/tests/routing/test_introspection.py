@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
+from gateway.api.ratelimit import neighbourhood
 from gateway.db.scope import platform_scope
 from tenants.models import Membership
 from tenants.principal import Principal
@@ -109,6 +110,14 @@ def test_nobody_else_may_ask(platform: Platform, row: Workspace, bearer: dict[st
     key = bearer["Authorization"].partition(" ")[2]
     answer = platform.http.post(PATH, json={"token": key}, headers=bearer | {"X-Gw-Workspace": row.key})
     assert answer.status_code == 404
+    for path in (
+        "/internal/auth%2Fintrospect",
+        "/internal//auth/introspect",
+        "/api/../internal/auth/introspect",
+    ):
+        for name in ("X-Gw-Workspace", "X_Gw_Workspace", "x-gw_workspace", "X.Gw.Workspace"):
+            answer = platform.http.post(path, json={"token": key}, headers=bearer | {name: row.key})
+            assert answer.status_code == 404, (path, name)
     assert ask(platform, virtual_address(60_001), key) == (404, None)
     assert ask(platform, virtual_address(row.offset), key, method="GET") == (405, None)
     outsider = ask(platform, "2001:db8::1", key, more=f"X-Forwarded-For: {virtual_address(row.offset)}")
@@ -134,3 +143,8 @@ def test_a_container_asks_at_its_networks_gateway(platform: Platform) -> None:
 
     assert asked_from(inside).json() == expected(boss)[1]
     assert asked_from(outside).status_code == 404
+
+
+def test_sandboxes_are_counted_one_by_one() -> None:
+    """One that asks without end takes no turns from others."""
+    assert neighbourhood(virtual_address(1)) != neighbourhood(virtual_address(2))
