@@ -70,9 +70,7 @@ class WorkspaceForm(LimitedForm):
     ports = NumbersField(
         help_text="Programs that listen on these in the workspace are reached at addresses of the workspace."
     )
-    metadata = PairsField(
-        label="Notes for programs", help_text="Names and texts that the platform only keeps."
-    )
+    metadata = ObjectField(help_text="A JSON object for programs of yours; the platform only keeps it.")
 
     def __init__(self, *args: Any, templates: Iterable[Template], most: Quota, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
