@@ -17,6 +17,7 @@ from .instances import STATE, InstanceAdmin
 
 class ShareInline(ReadOnlyInline):
     model = WorkspaceShare
+    ordering = ("pk",)
     fields = ("user", "created_at", "created_by")
     readonly_fields = fields
     show_change_link = False
