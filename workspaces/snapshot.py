@@ -95,7 +95,9 @@ SELECT p.public_port, p.container_port, p.protocol, p.access, p.tenant_id, t.slu
 FROM workspaces_port p
 JOIN workspaces_service s ON s.id = p.service_id
 JOIN tenants_tenant t ON t.id = p.tenant_id
-WHERE s.deleted_at IS NULL AND t.status = 'active'
+WHERE s.deleted_at IS NULL AND t.status = 'active' AND NOT EXISTS (
+    SELECT FROM tenants_tenantsettings off WHERE off.tenant_id = t.id AND 'services' = ANY (off.disabled_features)
+)
 """
 
 
@@ -148,7 +150,7 @@ async def load_workspaces(conn: Connection) -> Workspaces:
 
 
 async def load_ports(conn: Connection) -> Mapping[int, PortInfo]:
-    """All ports that the edge listens on for services."""
+    """All ports that the edge listens on for services: none of tenants for whom they are switched off."""
     return {row["public_port"]: _port(row) for row in await conn.fetch(_PORTS)}
 
 

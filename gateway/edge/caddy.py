@@ -72,12 +72,18 @@ _SITE_WIDE = (
 _HOST_WIDE = ("Clear-Site-Data", "Strict-Transport-Security", "Alt-Svc", "Nel", "Report-To")
 """What an answer says about a whole host, whatever the port."""
 
+_OUR_COOKIES = r"(?i)^[\s=]*(?:__Host-|__Secure-)?gatehouse_.*$"
+"""A cookie that an answer sets in the place of one of ours: cookies do not tell a host's ports apart."""
+
 _CONFINED: dict[str, Json] = {
     "site": {
         "delete": [name for name in _SITE_WIDE if name != "Location"],
         "set": {"Content-Security-Policy": [CONTENT_SANDBOX], "Referrer-Policy": ["no-referrer"]},
     },
-    "host": {"delete": list(_HOST_WIDE)},
+    "host": {
+        "delete": list(_HOST_WIDE),
+        "replace": {"Set-Cookie": [{"search_regexp": _OUR_COOKIES, "replace": ""}]},
+    },
 }
 """By Confinement. A redirect stays: it leads a program, or a page that has no rights, elsewhere."""
 

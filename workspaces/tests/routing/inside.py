@@ -8,15 +8,28 @@ from pathlib import Path
 from typing import Any
 
 from aiohttp import WSMsgType, web
+from multidict import CIMultiDict
 
 SITE_WIDE = {
-    "Set-Cookie": "gatehouse_session=stolen; Path=/",
+    "Set-Cookie": "app=1; Path=/",
     "Clear-Site-Data": '"*"',
     "Strict-Transport-Security": "max-age=1",
     "Access-Control-Allow-Origin": "*",
     "Service-Worker-Allowed": "/",
     "Content-Security-Policy": "default-src *",
 }
+COOKIES = CIMultiDict(
+    ("Set-Cookie", each)
+    for each in (
+        "app=1; Path=/",
+        "gatehouse_session_8080=mine; Path=/; HttpOnly",
+        "GATEHOUSE_session_8080=mine",
+        "__Host-gatehouse_session_8443=mine; Secure; Path=/",
+        " =gatehouse_session_8080=mine",
+        "a=gatehouse_session",
+    )
+)
+SHOWN = {"/wide": SITE_WIDE, "/cookies": COOKIES}
 
 
 async def told(request: web.Request) -> web.StreamResponse:
@@ -43,7 +56,7 @@ async def told(request: web.Request) -> web.StreamResponse:
         "headers": {name.lower(): value for name, value in request.headers.items()},
         "body": (await request.read()).decode("latin-1"),
     }
-    return web.json_response(said, headers=SITE_WIDE if request.path == "/wide" else {})
+    return web.json_response(said, headers=SHOWN.get(request.path, {}))
 
 
 class Inside:

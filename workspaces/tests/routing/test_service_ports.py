@@ -16,6 +16,7 @@ from websockets.sync.client import connect
 
 from gateway.db.scope import platform_scope
 from gateway.edge import further
+from tenants.models import TenantSettings
 from tenants.principal import Principal
 from tenants.services import snapshot
 from tests.stack import free_ports, listens
@@ -112,6 +113,28 @@ def test_answers_keep_their_cookies_and_lose_what_is_for_the_whole_host(make: An
     assert headers["content-security-policy"] == "default-src *"
     assert "strict-transport-security" not in headers
     assert "clear-site-data" not in headers
+
+
+def test_a_service_sets_no_cookie_in_the_place_of_the_platforms(platform: Platform, make: Any) -> None:
+    headers = get(make(access="public"), "/cookies").headers
+    assert [each for each in headers.get_list("set-cookie") if each] == [
+        "app=1; Path=/",
+        "a=gatehouse_session",
+    ]
+
+
+def test_nothing_is_served_of_a_tenant_for_whom_services_are_off(
+    platform: Platform, owner: Principal, make: Any
+) -> None:
+    port = make(access="public")
+    with platform.stack.database(), platform_scope("tests"):
+        TenantSettings.objects.filter(tenant=owner.tenant).update(disabled_features=["services"])
+        snapshot.changed("tenants")
+    opened(port, wanted=False)
+    with platform.stack.database(), platform_scope("tests"):
+        TenantSettings.objects.filter(tenant=owner.tenant).update(disabled_features=[])
+        snapshot.changed("tenants")
+    opened(port)
 
 
 def test_streams_and_tls(platform: Platform, make: Any) -> None:
