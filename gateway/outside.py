@@ -13,6 +13,9 @@ from aiohttp.abc import AbstractResolver
 
 RESOLVE_SECONDS = 3.0
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
+_COMPATIBLE = ipaddress.ip_network("::/96")  # an IPv4 address inside, as RFC 4291 section 2.5.5.1 gave up
+_AZURE = ipaddress.ip_address("168.63.129.16")
+"""Public by its number, and Azure's service of the machine that asks."""
 _resolvers = ThreadPoolExecutor(4, thread_name_prefix="resolve")
 
 
@@ -30,11 +33,13 @@ def is_public(text: str) -> bool:
     found: ipaddress.IPv4Address | ipaddress.IPv6Address = ipaddress.ip_address(text.partition("%")[0])
     if isinstance(found, ipaddress.IPv6Address):
         teredo = found.teredo
-        if found in _NAT64:
+        if found in _NAT64 or found in _COMPATIBLE:
             found = ipaddress.IPv4Address(found.packed[-4:])
         else:
             found = found.ipv4_mapped or found.sixtofour or (teredo[1] if teredo else found)
-    return found.is_global and not found.is_multicast
+    if isinstance(found, ipaddress.IPv6Address) and found.is_site_local:
+        return False
+    return found.is_global and not found.is_multicast and found != _AZURE
 
 
 class Pinned(AbstractResolver):

@@ -15,7 +15,7 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from gateway.errors import Conflict, Invalid, NotFound
+from gateway.errors import Conflict, Forbidden, Invalid, NotFound
 from gateway.queue import enqueue
 from gateway.validation import validated
 from tenants.models import Quota
@@ -162,6 +162,8 @@ def update_service(service: Service, *, actor: Principal, **changes: Any) -> Ser
         news = {name: value for name, value in _public(row).items() if before[name] != value}
         _check(row, actor, url="url" in news)
         saved = list(news)
+        if "probe_path" in news and "url" not in news and row.private_allowed and not actor.is_staff:
+            raise Forbidden("Platform staff named this private address, and say what is asked of it.")
         if "url" in news:
             row.private_allowed = actor.is_staff
             saved.append("private_allowed")

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from gateway import outside
 from gateway.db.scope import platform_scope, tenant_scope
-from gateway.errors import Invalid
+from gateway.errors import Forbidden, Invalid
 from realtime.models import Event
 from tenants.principal import Principal
 from tests import factories
@@ -165,7 +165,8 @@ def test_nothing_listens(admin: Principal) -> None:
 PRIVATE = [
     "http://127.0.0.1/", "http://localhost:8080/", "http://[::1]/", "http://10.0.0.1/", "http://169.254.169.254/",
     "http://192.168.0.1/", "http://0.0.0.0/", "http://[::ffff:127.0.0.1]/", "http://[64:ff9b::7f00:1]/",
-    "http://127.1/", "http://0x7f000001/", "http://2130706433/",
+    "http://127.1/", "http://0x7f000001/", "http://2130706433/", "http://[::127.0.0.1]/", "http://[fec0::1]/",
+    "http://168.63.129.16/", "http://[2002:7f00:1::]/",
 ]  # fmt: skip
 
 
@@ -241,6 +242,8 @@ def test_a_tenant_that_changes_a_url_of_staff_loses_their_leave(
     with tenant_scope(admin.tenant.pk):
         changed = managed.update_service(row, description="staff's", actor=admin)
         assert changed.private_allowed
+        with pytest.raises(Forbidden):
+            managed.update_service(row, probe_path="/admin/restart", actor=admin)
         with pytest.raises(Invalid):
             managed.update_service(row, url="http://127.0.0.2/", actor=admin)
         changed = managed.update_service(row, url="http://192.0.9.9/", actor=admin)
