@@ -12,6 +12,7 @@ import logging
 import os
 import shutil
 import ssl
+import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -41,6 +42,8 @@ from . import instances, workspaces
 log = logging.getLogger(__name__)
 
 MOST = 20
+MOST_UNPACKED = 10
+"""Times WORKSPACE_SNAPSHOT_SIZE: files of zeros pack to nothing, and would keep a job for days."""
 PENDING, READY, FAILED = VolumeSnapshot.State.PENDING, VolumeSnapshot.State.READY, VolumeSnapshot.State.FAILED
 _PIECE = 1 << 18
 _PATIENCE = httpx2.Timeout(60, connect=10)  # between two pieces
@@ -151,9 +154,9 @@ def restore_volume(workspace: Workspace, provider: Provider, spec: Spec) -> None
     assert snapshot is not None
     provider.ensure(spec, running=False)
     try:
-        with gzip.open(file_of(snapshot)) as content:
+        with _Unpacked(file_of(snapshot)) as content:
             provider.restore(spec, content)  # type: ignore[arg-type]
-    except (OSError, EOFError, Refused) as e:
+    except (OSError, EOFError, zlib.error, Refused) as e:
         Workspace.objects.filter(pk=workspace.pk, restoring=snapshot).update(restoring=None)
         words = str(e) if isinstance(e, Refused) else "its file is damaged or gone."
         raise Refused(f"The snapshot {snapshot} was not restored: {words}") from e
@@ -302,10 +305,33 @@ def _packed(snapshot: VolumeSnapshot) -> Iterable[bytes]:
     return _gzipped(registry.provider(workspace.provider).export(workspace.key))
 
 
+class _Unpacked(gzip.GzipFile):
+    """What a snapshot's file unpacks to, of which there is a most."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, "rb")
+        self._left = _most_unpacked()
+
+    def read(self, size: int | None = -1) -> bytes:
+        """Raises Refused beyond the most."""
+        data = super().read(size)
+        self._left -= len(data)
+        if self._left < 0:
+            raise Refused(f"it unpacks to more than {_most_unpacked()} bytes.")
+        return data
+
+
+def _most_unpacked() -> int:
+    return int(settings.WORKSPACE_SNAPSHOT_SIZE) * MOST_UNPACKED + (1 << 20)
+
+
 def _gzipped(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    out = _Buffer()
+    out, left = _Buffer(), _most_unpacked()
     with gzip.GzipFile(fileobj=out, mode="wb", compresslevel=1, mtime=0) as packer:
         for piece in pieces:
+            left -= len(piece)
+            if left < 0:
+                raise Broken(f"The volume holds more than {_most_unpacked()} bytes.")
             packer.write(piece)
             yield out.take()
     yield out.take()

@@ -147,6 +147,33 @@ def test_a_damaged_file(api: APIClient, item: dict[str, Any], fake: FakeProvider
     assert api.get(f"{URL}/{item['id']}/snapshots/{snapshot['id']}/content").status_code == 404
 
 
+def test_what_packs_to_nothing_has_a_most_too(
+    api: APIClient, item: dict[str, Any], fake: FakeProvider, settings: Any
+) -> None:
+    snapshot = taken(api, item)
+    settings.WORKSPACE_SNAPSHOT_SIZE = 20_000
+    fake.volumes[row(item).key]["zeros"] = bytes(4_000_000)
+    large = taken(api, item, name="second")
+    assert (large["state"], large["error"]) == ("failed", "The volume holds more than 1248576 bytes.")
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        member = tarfile.TarInfo("zeros")
+        member.size = 4_000_000
+        tar.addfile(member, io.BytesIO(bytes(member.size)))
+    bomb = gzip.compress(buffer.getvalue())
+    for content, words in (
+        (bomb, "unpacks to more than 1248576 bytes"),
+        (bomb[:40] + b"\xff" * 99, "was not restored"),
+    ):
+        snapshots.file_of(found(snapshot["id"])).write_bytes(content)
+        api.post(f"{URL}/{item['id']}/snapshots/{snapshot['id']}/restore")
+        failed = settled(api, item)
+        assert failed["state"] == "failed"
+        assert words in failed["error"]
+    api.post(f"{URL}/{item['id']}/start")
+    assert settled(api, item)["state"] == "running"
+
+
 def test_there_is_a_most(api: APIClient, item: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(snapshots, "MOST", 1)
     taken(api, item)
