@@ -12,6 +12,8 @@ from workspaces.runner.relay import Streams, Traffic, join
 LONGEST_HEAD = 16 * 1024
 MOST_CONNECTIONS = 128
 """Of one sandbox at once."""
+MOST_LOOKUPS = 2
+"""Of one sandbox at once: a name server that never answers takes threads that all sandboxes share."""
 IDLE_SECONDS = 300.0
 _HEAD_SECONDS = 10.0
 _CONNECT_SECONDS = 10.0
@@ -24,6 +26,7 @@ class Egress:
         self.traffic = Traffic()
         self._destinations = destinations
         self._open = 0
+        self._lookups = asyncio.Semaphore(MOST_LOOKUPS)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection from the sandbox, to its end."""
@@ -55,7 +58,8 @@ class Egress:
             await _answer(inner.writer, 400, "This is an HTTP proxy: CONNECT host:port, or GET http://…")
             return
         try:
-            addresses = await self._destinations.find(host, port)
+            async with self._lookups:
+                addresses = await self._destinations.find(host, port)
         except Denied as error:
             await _answer(inner.writer, 403, str(error))
             return
