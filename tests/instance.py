@@ -24,7 +24,7 @@ import boto3
 import httpx
 from botocore.config import Config
 
-from gateway.supervisor import sessions
+from gateway.supervisor import engine, sessions
 from gateway.supervisor.child import die_with_parent
 from gateway.supervisor.ports import pick
 
@@ -264,4 +264,5 @@ def running(**environment: str) -> Iterator[Instance]:
         yield instance
     finally:
         instance.stop()
+        engine.clear(instance.home)
         shutil.rmtree(folder, ignore_errors=True)

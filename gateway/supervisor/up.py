@@ -12,7 +12,7 @@ from pathlib import Path
 from types import FrameType
 
 from gateway import env, logs
-from gateway.supervisor import configuration, ports, probes, processes, services
+from gateway.supervisor import configuration, engine, ports, probes, processes, services
 from gateway.supervisor import environment as environments
 from gateway.supervisor.account import Account
 from gateway.supervisor.binaries import Binaries
@@ -47,6 +47,7 @@ def run(root: Path) -> int:
         _check_database()
         installed = Environment(root / ".venv", root / "requirements", console.say)
         installed.ensure("base", home.account)
+        stack.callback(engine.stop, home.path)  # after the processes, which would start them again
         supervisor = stack.enter_context(Supervisor(home.account, root, str(home.path), console.line))
         _Start(root, home, settings, installed, supervisor, console).run()
         console.say("stopping")

@@ -7,14 +7,13 @@ import shutil
 import signal
 import subprocess
 import threading
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import httpx
 import pytest
 
-from tests.instance import Instance, until
+from tests.instance import Api, Instance, running, until
 from workspaces.broker.settings import platform_id
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(400)]
@@ -79,18 +78,17 @@ class Maker:
         """What there still is of an instance: folders, volumes, containers."""
         home = self.instance.home
         found = [str(path) for place in ("ws", "workspaces") for path in (home / place).rglob(f"*{key}*")]
-        return found + labelled(home, key)
+        return found + labelled(key)
 
 
-def labelled(home: Path, key: str) -> list[str]:
-    """What the engine holds of this platform under a key."""
+def labelled(key: str) -> list[str]:
+    """What the engine holds under a key."""
     if not engine_answers():
         return []
     found = []
     for kind, command in (("container", ["ps", "--all"]), ("volume", ["volume", "ls"])):
-        labels = [f"label=gatehouse.instance={platform_id(home)}", f"label=gatehouse.key={key}"]
-        filters = [part for label in labels for part in ("--filter", label)]
-        found += [f"{kind} {name}" for name in docker(*command, "--quiet", *filters).split()]
+        names = docker(*command, "--quiet", "--filter", f"label=gatehouse.key={key}").split()
+        found += [f"{kind} {name}" for name in names]
     return found
 
 
@@ -108,13 +106,17 @@ def engine_answers() -> bool:
 
 @pytest.fixture(scope="module", params=PROVIDERS)
 def maker(instance: Instance, request: pytest.FixtureRequest) -> Maker:
+    return of_provider(instance, request.param)
+
+
+def of_provider(instance: Instance, provider: str) -> Maker:
     offers = instance.member().api.ok("GET", "templates/providers")
-    offer = next(offer for offer in offers if offer["name"] == request.param)
+    offer = next(offer for offer in offers if offer["name"] == provider)
     if not offer["available"]:
         if os.environ.get("CI"):
-            pytest.fail(f"{request.param} is not available: {offer['reason']}")
-        pytest.skip(f"{request.param} is not available here: {offer['reason']}")
-    return Maker(instance, request.param)
+            pytest.fail(f"{provider} is not available: {offer['reason']}")
+        pytest.skip(f"{provider} is not available here: {offer['reason']}")
+    return Maker(instance, provider)
 
 
 @pytest.mark.parametrize("name", ["worker", "beat", "decision", "web", "valkey", "postgres", "caddy"])
@@ -177,7 +179,7 @@ def test_what_nobody_asked_for_is_removed(maker: Maker) -> None:
     name = f"gatehouse-{platform_id(maker.instance.home)}-{key}"
     docker("create", "--name", name, *said, "gatehouse-workspace:local")
     try:
-        until(lambda: not labelled(maker.instance.home, key), PATIENCE, "the orphan is removed")
+        until(lambda: not labelled(key), PATIENCE, "the orphan is removed")
     finally:
         subprocess.run([str(DOCKER), "rm", "--force", name], capture_output=True, check=False)
 
@@ -219,6 +221,23 @@ def test_two_starts_at_once(maker: Maker) -> None:
     assert set(statuses) <= {200, 202}
     maker.answers(made)
     maker.purge(made)
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_an_end_stops_them_and_a_start_brings_them_back(provider: str) -> None:
+    with running() as instance:
+        maker = of_provider(instance, provider)
+        made = maker.running()
+        assert maker.call(made, "write_file", path="kept.txt", content="kept") is not None
+        key = maker.key(made)
+        assert not instance.stop()
+        assert not engine_answers() or not docker("ps", "--quiet", "--filter", f"label=gatehouse.key={key}")
+        instance.start()
+        maker.api = Api(instance.url, maker.api.token, maker.api.tenant)
+        until(
+            lambda: "kept" in (maker.call(made, "read_file", path="kept.txt") or ""), PATIENCE, "it is back"
+        )
+    assert not labelled(key)
 
 
 def containers(maker: Maker, workspace: dict[str, Any]) -> list[str]:
