@@ -103,11 +103,12 @@ def arguments(tools: Tools, volume: Path, sockets: Path, name: str, *, memory: i
         *("--unshare-all", "--unshare-user", "--disable-userns", "--die-with-parent", "--as-pid-1"),
         *("--uid", str(USER), "--gid", str(USER), "--clearenv"),
         *("--hostname", re.sub(r"[^A-Za-z0-9-]", "-", name)[:63] or "workspace"),
+        # First, since the platform's Python may stand below them.
+        *("--size", scratch, "--perms", "1777", "--tmpfs", "/tmp"),  # noqa: S108  these are inside
+        *("--size", scratch, "--tmpfs", HOME),
         *_system(tools),
         *("--proc", "/proc", "--dev", "/dev"),
-        *("--size", scratch, "--tmpfs", "/dev/shm"),  # noqa: S108  these are inside
-        *("--size", scratch, "--perms", "1777", "--tmpfs", "/tmp"),  # noqa: S108
-        *("--size", scratch, "--tmpfs", HOME),
+        *("--size", scratch, "--tmpfs", "/dev/shm"),  # noqa: S108
         *("--ro-bind", str(PACKAGE), str(OURS / PACKAGE.name)),
         *("--ro-bind", str(Path(__file__).with_name("inside.py")), str(INSIDE)),
         *("--bind", str(volume), "/workspace"),

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import os
+import site
 import socket
+import subprocess
+import tempfile
+import venv
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from gateway.supervisor import account as accounts
 from workspaces.providers.base import Limits
 from workspaces.tests.process.conftest import ROOT, Box, Runner, box, running
 from workspaces.tests.provider_contract import MIB, eventually
@@ -216,3 +221,25 @@ def test_a_home_among_the_machines_programs_is_hidden() -> None:
         content = b"".join(runner.provider.export(inner.spec.key))
         assert b"kept" in content
         runner.provider.remove(inner.spec.key, volumes=True)
+
+
+def test_the_platforms_python_may_stand_below_tmp() -> None:
+    with tempfile.TemporaryDirectory(prefix="gh-python-") as name:
+        Path(name).chmod(0o755)
+        home, account = Path(name) / "home", accounts.choose()
+        home.mkdir()
+        account.own(home)
+        venv.create(Path(name) / "venv", symlinks=True)
+        asked = (
+            "import sys; from pathlib import Path; from workspaces.runner import confinement; "
+            "confinement.find(Path(sys.argv[1]))"
+        )
+        done = subprocess.run(
+            [Path(name) / "venv" / "bin" / "python", "-c", asked, str(home)],
+            env={"PYTHONPATH": os.pathsep.join((str(ROOT), *site.getsitepackages()))},
+            capture_output=True,
+            text=True,
+            check=False,
+            **account.popen_arguments(),  # type: ignore[call-overload]
+        )
+    assert done.returncode == 0, done.stderr
