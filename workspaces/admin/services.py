@@ -13,7 +13,7 @@ from gateway.admin_verbs import ReadOnlyAdmin, ReadOnlyInline
 from workspaces.models import Port, Service
 from workspaces.services import managed as verbs
 
-from .instances import OF_TENANT, STATE, InstanceAdmin
+from .instances import OF_TENANT, STATE, InstanceAdmin, as_json
 
 
 class PortInline(ReadOnlyInline):
@@ -28,7 +28,7 @@ class ServiceAdmin(InstanceAdmin):
         "name", "tenant", "kind", "state_", "drift", "health_", "error", "image", "provider", "numbers",
     )  # fmt: skip
     list_filter: Any = (*InstanceAdmin.list_filter, "kind", "health")
-    search_fields = (*InstanceAdmin.search_fields, "url", "=ports__public_port")
+    search_fields: Any = (*InstanceAdmin.search_fields, "url", "=ports__public_port")
     search_help_text = "Name, tenant, owner, image, URL, port of the platform or id"
     fieldsets: Any = (
         (
@@ -41,10 +41,10 @@ class ServiceAdmin(InstanceAdmin):
         ),
         ("State", {"fields": InstanceAdmin.state_fields}),
         ("Health", {"fields": ("health_", "health_error", "health_checked_at", "probe_path")}),
-        ("Where it runs", {"fields": (*InstanceAdmin.place_fields, "command", "volumes")}),
+        ("Where it runs", {"fields": (*InstanceAdmin.place_fields, "command", "volumes_")}),
         ("Limits", {"fields": InstanceAdmin.limit_fields}),
     )  # fmt: skip
-    readonly_fields = (*InstanceAdmin.readonly_fields, "health_")
+    readonly_fields = (*InstanceAdmin.readonly_fields, "health_", "volumes_")
     inlines = (PortInline,)
     actions = ("start", "stop", "restart", "delete_softly", "restore", "purge")
 
@@ -54,6 +54,10 @@ class ServiceAdmin(InstanceAdmin):
     @display(description="Health", ordering="health", label=STATE)
     def health_(self, row: Service) -> str:
         return row.health
+
+    @display(description="Volumes")
+    def volumes_(self, row: Service) -> str:
+        return as_json(row.volumes)
 
     @display(description="Ports")
     def numbers(self, row: Service) -> str:

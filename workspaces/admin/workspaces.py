@@ -12,7 +12,7 @@ from gateway.templatetags.ui import size
 from workspaces.models import VolumeSnapshot, Workspace, WorkspaceShare
 from workspaces.services import workspaces as verbs
 
-from .instances import STATE, InstanceAdmin
+from .instances import STATE, InstanceAdmin, as_json
 
 
 class ShareInline(ReadOnlyInline):
@@ -44,19 +44,27 @@ class WorkspaceAdmin(InstanceAdmin):
             "Contents",
             {
                 "fields": (
-                    "template", "git_url", "git_branch", "repository", "repository_error", "volume", "ports",
-                    "metadata", "run_command", "last_active_at", "is_hidden",
+                    "template", "git_url", "git_branch", "repository", "repository_error", "volume", "ports_",
+                    "metadata_", "run_command", "last_active_at", "is_hidden",
                 )
             },
         ),
     )  # fmt: skip
-    readonly_fields = (*InstanceAdmin.readonly_fields, "repository", "volume")
+    readonly_fields = (*InstanceAdmin.readonly_fields, "repository", "volume", "ports_", "metadata_")
     inlines = (ShareInline, SnapshotInline)
     actions = ("start", "stop", "restart", "delete_softly", "restore", "purge")
 
     @display(description="Repository", label=STATE)
     def repository(self, row: Workspace) -> str:
         return row.repository_state
+
+    @display(description="Declared ports")
+    def ports_(self, row: Workspace) -> str:
+        return as_json(row.ports)
+
+    @display(description="Metadata")
+    def metadata_(self, row: Workspace) -> str:
+        return as_json(row.metadata)
 
     @display(description="Volume")
     def volume(self, row: Workspace) -> str:

@@ -36,12 +36,14 @@ class Kind:
 def workspace(request: PageRequest, public_id: UUID) -> Workspace:
     """One within the caller's reach, also a deleted one; another is 404."""
     rows = Workspace.objects.visible_to(request.principal).select_related("owner", "template")
-    return get_object_or_404(rows, public_id=public_id)
+    found: Workspace = get_object_or_404(rows, public_id=public_id)
+    return found
 
 
 def service(request: PageRequest, public_id: UUID) -> Service:
     rows = Service.objects.visible_to(request.principal).select_related("owner")
-    return get_object_or_404(rows, public_id=public_id)
+    found: Service = get_object_or_404(rows, public_id=public_id)
+    return found
 
 
 def may_write(instance: Instance, caller: Principal) -> bool:

@@ -47,7 +47,8 @@ def template(request: PageRequest, public_id: UUID) -> HttpResponse:
 
 def _own(request: PageRequest, public_id: UUID) -> Template:
     rows = Template.objects.visible_to(request.principal).filter(tenant=request.principal.tenant)
-    return get_object_or_404(rows, public_id=public_id)
+    found: Template = get_object_or_404(rows, public_id=public_id)
+    return found
 
 
 def _edit(request: PageRequest, row: Template | None) -> HttpResponse:

@@ -175,7 +175,7 @@ def test_files_are_what_the_tools_say_as_text(admin: Principal, monkeypatch: pyt
     with tenant_scope(admin.tenant.pk):
         Workspace.objects.update(observed_state="running", observed_generation=row.generation)
     asked: list[tuple[str, dict[str, Any]]] = []
-    answers = {
+    answers: dict[str, dict[str, Any]] = {
         "get_file_info": {"type": "file", "size": 5},
         "list_directory": {"entries": [{"name": "<b>", "type": "file", "size": "many"}, {"name": 3}, "x"]},
         "read_file_bytes": {"data": base64.b64encode(b"bytes").decode()},
@@ -186,14 +186,14 @@ def test_files_are_what_the_tools_say_as_text(admin: Principal, monkeypatch: pyt
         text = [{"type": "text", "text": "<script>alert(1)</script>"}, "nonsense"]
         return bridge.Result(text, answers.get(tool), False)
 
-    monkeypatch.setattr(tools.bridge, "invoke", invoke)
+    monkeypatch.setattr(bridge, "invoke", invoke)
     client, at = browser(admin), f"/app/workspaces/{row.public_id}/files"
     assert "&lt;b&gt;" in shown(client.get(at))
     page = shown(client.get(at, {"path": "../../etc/passwd"}))
     assert "&lt;script&gt;" in page and "<script>alert" not in page
     assert ("read_file", {"path": "etc/passwd", "max_lines": 2000}) in asked
     answer = client.get(f"{at}/content", {"path": "a/ü.bin"})
-    assert bytes(answer.getvalue()) == b"bytes"  # type: ignore[attr-defined]
+    assert bytes(answer.getvalue()) == b"bytes"
     assert answer["Content-Disposition"] == "attachment; filename*=UTF-8''%C3%BC.bin"
     answers["get_file_info"]["size"] = tools.MOST_DOWNLOAD + 1
     assert client.get(f"{at}/content", {"path": "big"}).status_code == 413
