@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-APPS = ("gateway", "tenants", "storage", "realtime", "workspaces", "devices", "tests")
+APPS = ("gateway", "tenants", "storage", "realtime", "workspaces", "workspace_image", "devices", "tests")
 SECTIONS = {
     1: 5,
     2: 4,
