@@ -109,7 +109,7 @@ class ShareSerializer(serializers.ModelSerializer[WorkspaceShare]):
 
 
 class CreateShareSerializer(Body):
-    user = serializers.UUIDField(help_text="The id of a member of the tenant")
+    user = Text(max_length=150, help_text="The username or id of a member of the tenant")
 
 
 class SnapshotSerializer(serializers.ModelSerializer[VolumeSnapshot]):

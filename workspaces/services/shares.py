@@ -5,6 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import Q
 
 from gateway.errors import Conflict, Invalid
 from tenants.models import Membership
@@ -17,8 +18,8 @@ from . import instances, workspaces
 MOST = 200
 
 
-def share(workspace: Workspace, user_id: UUID, *, actor: Principal) -> WorkspaceShare:
-    """Let a member of the tenant reach the workspace, by the id of their account. Again changes nothing.
+def share(workspace: Workspace, user: UUID | str, *, actor: Principal) -> WorkspaceShare:
+    """Let a member of the tenant reach the workspace, by the id or the name of their account. Again changes nothing.
 
     Raises Forbidden, Invalid for who is no active member or owns it, Conflict where MOST reach it.
     """
@@ -26,7 +27,7 @@ def share(workspace: Workspace, user_id: UUID, *, actor: Principal) -> Workspace
     with transaction.atomic():
         row = instances.lock(workspace)
         members = Membership.objects.filter(tenant=row.tenant_id, is_active=True).select_related("user")
-        member = members.filter(user__public_id=user_id).first()
+        member = members.filter(_named(user)).first()
         if member is None:
             raise Invalid("That is no member of the tenant.", errors={"user": ["No such member."]})
         if member.user_id == row.owner_id:
@@ -37,8 +38,15 @@ def share(workspace: Workspace, user_id: UUID, *, actor: Principal) -> Workspace
             workspace=row, user=member.user, defaults={"tenant": row.tenant, "created_by": actor.label}
         )
         if is_new:
-            _tell(row, member.user.username, str(user_id), True, actor)
+            _tell(row, member.user.username, str(member.user.public_id), True, actor)
     return made
+
+
+def _named(user: UUID | str) -> Q:
+    try:
+        return Q(user__public_id=UUID(str(user)))
+    except ValueError:
+        return Q(user__username=user)
 
 
 def unshare(workspace: Workspace, user_id: UUID, *, actor: Principal) -> None:

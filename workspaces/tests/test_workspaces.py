@@ -314,6 +314,10 @@ def test_who_reaches_it(api: APIClient, admin: Principal) -> None:
     assert (answer.status_code, answer.json()["errors"]) == (400, {"user": ["No such member."]})
     assert api.delete(f"{url}/shares/{other.user.public_id}").status_code == 204
     assert theirs.get(url).status_code == 404
+    for name, status in ((other.user.username, 201), (stranger.username, 400), ("nobody", 400)):
+        answer = factories.client(owner).post(f"{url}/shares", {"user": name}, "json")
+        assert answer.status_code == status, answer.content
+    assert theirs.get(url).status_code == 200
 
 
 # What the platform does by itself
