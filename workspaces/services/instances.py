@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from uuid import UUID
 
 from django.db import connection
@@ -16,9 +16,10 @@ from django.utils import timezone
 
 from gateway import crypto
 from gateway.db.scope import platform_scope
-from gateway.errors import NotFound, Unavailable
+from gateway.errors import NotFound, QuotaExceeded, Unavailable
 from gateway.queue import enqueue
 from realtime import services as realtime
+from tenants.models import Quota
 from tenants.services import snapshot
 from workspaces import tasks
 from workspaces.models import Instance, Service, Workspace
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 I = TypeVar("I", bound=Instance)  # noqa: E741
 KINDS: dict[str, type[Instance]] = {model.LETTER: model for model in (Workspace, Service)}
 MOST_OFFSET = 60_000
+LEAST_KEPT = 10
 
 RUNNING, STOPPED, ABSENT = Instance.Desired.RUNNING, Instance.Desired.STOPPED, Instance.Desired.ABSENT
 NOTHING, PERSON = Instance.StoppedFor.NOTHING, Instance.StoppedFor.PERSON
@@ -160,6 +162,15 @@ def take_offset() -> int:
             if not taken:
                 return int(number)
     raise Unavailable("The platform has no address left for another instance.", code="no_address")
+
+
+def check_kept(model: type[Instance], tenant_id: int, limit: Literal["workspaces", "services"]) -> None:
+    """Refuse another one while a tenant has as many deleted ones as it may have present ones (10 at least): each keeps
+    its volumes, its ports and its number, of which the platform has so many. Raises QuotaExceeded."""
+    most = Quota.objects.filter(tenant=tenant_id).values_list(limit, flat=True).first()
+    kept = rows(model).filter(tenant_id=tenant_id, deleted_at__isnull=False)
+    if most is not None and kept.count() >= max(most, LEAST_KEPT):
+        raise QuotaExceeded("Too many deleted ones are kept: purge some of them.", code="too_many_deleted")
 
 
 def seal_secrets(instance: Instance, secrets: Mapping[str, str]) -> None:

@@ -109,6 +109,7 @@ def _set_secrets(service: Service, secrets: Mapping[str, str]) -> None:
 def _insert(service: Service, wished: Sequence[ports.PortWish], actor: Principal) -> Service:
     with transaction.atomic():
         _check_quota(service)
+        instances.check_kept(Service, service.tenant_id, "services")
         service.offset = instances.take_offset()
         try:
             with transaction.atomic():

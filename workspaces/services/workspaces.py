@@ -55,6 +55,7 @@ def create_workspace(
     workspace.provider = registry.choose(chosen.provider, able=able)
     with transaction.atomic():
         _check_quotas(workspace)
+        instances.check_kept(Workspace, workspace.tenant_id, "workspaces")
         workspace.offset = instances.take_offset()
         _insert(workspace)
         after = {"template": chosen.name, "provider": workspace.provider, "git_url": workspace.git_url}

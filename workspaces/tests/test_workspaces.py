@@ -244,6 +244,23 @@ def test_limits_of_the_tenant(api: APIClient, admin: Principal) -> None:
     assert do(api, item, "restore", 403)["code"] == "quota_exceeded"
 
 
+def test_deleted_ones_that_are_kept_have_a_most(
+    api: APIClient, admin: Principal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or one who makes and deletes all day had all disks and numbers in the end."""
+    monkeypatch.setattr(instances, "LEAST_KEPT", 2)
+    with platform_scope("tests"):
+        Quota.objects.filter(tenant=admin.tenant).update(workspaces=1)
+    items = []
+    for name in ("one", "two"):
+        items.append(made(api, name))
+        api.delete(f"{URL}/{items[-1]['id']}")
+    assert refused(api, 403)["code"] == "too_many_deleted"
+    do(api, items[0], "purge")
+    assert reconciler.reconcile(row(items[0]).key) is None
+    made(api, "three")
+
+
 def test_secrets_that_the_template_asks_for(api: APIClient, admin: Principal) -> None:
     with tenant_scope(admin.tenant.pk):
         templates.create_template(name="needy", required_secrets=["TOKEN"], is_default=True, actor=admin)
