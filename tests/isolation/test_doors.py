@@ -24,7 +24,7 @@ SEARCHED = [
     and row.profile in (page("GET", "", who).profile for who in (VIEWER, MEMBER, ADMIN))
 ]  # fmt: skip
 # Lists in which no name of a tenant's choosing stands.
-NAMELESS = ("/api/v1/auth/", "/api/v1/audit/seals")
+NAMELESS = ("/api/v1/auth/", "/api/v1/audit/seals", "/api/v1/templates/providers")
 PAGES_FILTERS = (
     "q",
     "actor",
