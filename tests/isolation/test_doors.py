@@ -102,7 +102,9 @@ def test_no_filter_finds_what_another_tenant_has(
     world: World, other: Side, path: str, parameter: str
 ) -> None:
     """Filtered by what is there, in exact words and as a prefix: refused, not found, or nothing."""
-    [row] = [row for row in READS if same_path(row, path)][:1] or [None]
+    # `mcp/tools` has no row that answers 200: no workspace runs there, and what is refused tells nothing either.
+    rows = [*READS, *(row for row in ROWS if row.method == "GET" and row.path.endswith("/mcp/tools"))]
+    [row] = [row for row in rows if same_path(row, path)][:1] or [None]
     assert row is not None, f"no row of the permission table reads {path}"
     who, there = other.admin.label, {str(other.admin.tenant.public_id)}
     with rolled_back():

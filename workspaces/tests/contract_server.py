@@ -116,13 +116,15 @@ sys.stdout.write("started\n")
 sys.stdout.flush()
 sockets = os.environ.get("GATEHOUSE_SOCKETS")
 inherited = dict(word.split(":") for word in os.environ.get("GATEHOUSE_LISTEN_FDS", "").split())
+server: socketserver.BaseServer
 if "8080" in inherited:
-    server = Unix("", Handler, bind_and_activate=False)
-    server.socket = socket.socket(fileno=int(inherited["8080"]))
+    handed = Unix("", Handler, bind_and_activate=False)
+    handed.socket = socket.socket(fileno=int(inherited["8080"]))
+    server = handed
 elif sockets:
     path = pathlib.Path(sockets) / "p8080.sock"
     path.unlink(missing_ok=True)
-    server: socketserver.BaseServer = Unix(str(path), Handler)
+    server = Unix(str(path), Handler)
     path.chmod(0o666)
 else:
     server = Server(("0.0.0.0", 8080), Handler)

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.edge.front import Address, Front, listen
+from gateway.edge.front import Front
+from gateway.edge.listening import Address, listen
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 BIG = os.urandom(8 << 20)
