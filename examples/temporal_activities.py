@@ -35,7 +35,7 @@ _LATER = frozenset({408, 429, 502, 503, 504})
 
 @dataclass
 class ToolCall:
-    """`parameters` are the tool's own; `timeout_seconds` is how long the tool may take."""
+    """`parameters` are the tool's own; `timeout_seconds` (1 to 100) is how long the tool may take."""
 
     workspace_id: str
     tool: str
@@ -64,13 +64,13 @@ class WorkspaceActivities:
 
     @activity.defn(name="invoke_tool")
     async def invoke_tool(self, call: ToolCall) -> ToolResult:
-        """Call a tool, and heartbeat meanwhile. A cancelled activity ends the request; the tool runs on until its time is up.
+        """Call a tool, and heartbeat meanwhile. A cancelled activity ends; its tool may run on to `timeout_seconds`.
 
         Raises ApplicationError: `ToolFailed` (not tried again) where the tool says that it failed, else the
         platform's code, tried again where it may pass by itself.
         """
-        body = {"workspace_id": call.workspace_id, "tool": call.tool, "parameters": call.parameters}
-        body["timeout"] = call.timeout_seconds
+        body: dict[str, Any] = {"workspace_id": call.workspace_id, "tool": call.tool}
+        body |= {"parameters": call.parameters, "timeout": call.timeout_seconds}
         told = await self._beating(self._ask("POST", "/mcp/invoke", call.timeout_seconds + 15, json=body))
         text = "\n".join(block.get("text", "") for block in told["content"])
         if told.get("isError"):
