@@ -144,7 +144,7 @@ async def load_workspaces(conn: Connection) -> Workspaces:
         {
             client_address(each.address, each.offset): each
             for each in found
-            if each.observed_state != "absent"
+            if each.address and each.observed_state != "absent"
         },
     )
 

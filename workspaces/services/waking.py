@@ -33,4 +33,7 @@ def wake(workspace: Workspace, *, actor: Principal) -> Workspace:
 
 
 def _sleeps(row: Workspace) -> bool:
-    return row.desired_state == instances.STOPPED and row.stopped_for == IDLE and row.deleted_at is None
+    """Whether idleness stopped it; a deactivated owner's stays as it is, also for who may reach everybody's."""
+    if row.deleted_at is not None or row.is_hidden:
+        return False
+    return row.desired_state == instances.STOPPED and row.stopped_for == IDLE

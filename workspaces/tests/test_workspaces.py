@@ -359,6 +359,17 @@ def test_a_deactivated_owners_stop_and_hide(api: APIClient, admin: Principal) ->
     assert settled(api, item)["state"] == "running"
 
 
+def test_a_deactivated_owners_are_not_woken(api: APIClient, admin: Principal) -> None:
+    owner = factories.member(admin.tenant, "member")
+    item = settled(factories.client(owner), made(factories.client(owner)))
+    change(item, desired_state="stopped", observed_state="stopped", stopped_for="idle")
+    with platform_scope("tests"):
+        users.deactivate_user(Membership.objects.get(user=owner.user), actor=admin)
+    with tenant_scope(admin.tenant.pk):
+        waking.wake(row(item), actor=admin)
+    assert row(item).desired_state == "stopped"
+
+
 def test_a_removed_members_are_left_to_managers(api: APIClient, admin: Principal) -> None:
     owner = factories.member(admin.tenant, "member")
     item = settled(factories.client(owner), made(factories.client(owner)))
