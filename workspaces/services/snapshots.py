@@ -45,6 +45,7 @@ MOST = 20
 MOST_UNPACKED = 10
 """Times WORKSPACE_SNAPSHOT_SIZE: files of zeros pack to nothing, and would keep a job for days."""
 PENDING, READY, FAILED = VolumeSnapshot.State.PENDING, VolumeSnapshot.State.READY, VolumeSnapshot.State.FAILED
+_DAMAGED = "its file is damaged or gone."
 _PIECE = 1 << 18
 _PATIENCE = httpx2.Timeout(60, connect=10)  # between two pieces
 
@@ -154,12 +155,11 @@ def restore_volume(workspace: Workspace, provider: Provider, spec: Spec) -> None
     assert snapshot is not None
     provider.ensure(spec, running=False)
     try:
-        with _Unpacked(file_of(snapshot)) as content:
+        with _unpacked(snapshot) as content:
             provider.restore(spec, content)  # type: ignore[arg-type]
-    except (OSError, EOFError, zlib.error, Refused) as e:
+    except Refused as e:
         Workspace.objects.filter(pk=workspace.pk, restoring=snapshot).update(restoring=None)
-        words = str(e) if isinstance(e, Refused) else "its file is damaged or gone."
-        raise Refused(f"The snapshot {snapshot} was not restored: {words}") from e
+        raise Refused(f"The snapshot {snapshot} was not restored: {e}") from e
     with transaction.atomic():
         if Workspace.objects.filter(pk=workspace.pk, restoring=snapshot).update(restoring=None):
             workspace.restoring = None
@@ -305,6 +305,14 @@ def _packed(snapshot: VolumeSnapshot) -> Iterable[bytes]:
     return _gzipped(registry.provider(workspace.provider).export(workspace.key))
 
 
+def _unpacked(snapshot: VolumeSnapshot) -> _Unpacked:
+    """Raises Refused."""
+    try:
+        return _Unpacked(file_of(snapshot))
+    except OSError as e:
+        raise Refused(_DAMAGED) from e
+
+
 class _Unpacked(gzip.GzipFile):
     """What a snapshot's file unpacks to, of which there is a most."""
 
@@ -313,8 +321,11 @@ class _Unpacked(gzip.GzipFile):
         self._left = _most_unpacked()
 
     def read(self, size: int | None = -1) -> bytes:
-        """Raises Refused beyond the most."""
-        data = super().read(size)
+        """Raises Refused beyond the most, and for a damaged file: an OSError would be a provider's connection's."""
+        try:
+            data = super().read(size)
+        except (OSError, EOFError, zlib.error) as e:
+            raise Refused(_DAMAGED) from e
         self._left -= len(data)
         if self._left < 0:
             raise Refused(f"it unpacks to more than {_most_unpacked()} bytes.")
