@@ -25,6 +25,8 @@ HOME = "/home/workspace"
 USER = 10001
 _PROXY = "http://127.0.0.1:3128"
 """The workspace's server listens there and relays to the socket of the egress proxy."""
+INTROSPECT_URL = "http://127.0.0.1:8090/internal/auth/introspect"
+"""Likewise, to the socket of the platform's gateway."""
 _TRIAL_SECONDS = 5.0
 _MIB = 1 << 20
 

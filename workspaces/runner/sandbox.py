@@ -202,6 +202,7 @@ class Sandbox:
             "GATEHOUSE_LISTEN_FDS": " ".join(f"{port}:{one.fileno()}" for port, one in listeners.items()),
             "GATEHOUSE_EGRESS": str(confinement.SOCKETS / "egress.sock"),
             "GATEHOUSE_GATEWAY": str(confinement.SOCKETS / "gateway.sock"),
+            "GATEHOUSE_INTROSPECT_URL": confinement.INTROSPECT_URL,
         }
         return {
             "command": list(self.spec.command) or [*confinement.python(), "-I", "-c", _LAUNCH],

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from gatehouse_workspace.settings import GATEWAY_PORT
 
 from workspaces.runner.destinations import Destinations
 from workspaces.tests.process.conftest import Box, Runner, box, running
@@ -47,6 +48,12 @@ def through(inner: Box, head: str) -> str:
         "while more := s.recv(65536): got += more\n"
         "print(got.decode())"
     )
+
+
+def test_a_program_is_told_where_to_ask_who_calls(shared: Box) -> None:
+    """At the port that the workspace's server relays to the platform."""
+    told = shared.sh("echo $GATEHOUSE_INTROSPECT_URL").strip()
+    assert told == f"http://127.0.0.1:{GATEWAY_PORT}/internal/auth/introspect"
 
 
 def test_a_page_is_fetched_through_the_proxy(shared: Box, page: int) -> None:
