@@ -169,6 +169,7 @@ def _calls(url: str) -> bool:
         "params": {"name": "git_status", "arguments": {}},
     }
     headers = {"Accept": "application/json, text/event-stream", "MCP-Protocol-Version": "2025-06-18"}
+    headers["Host"] = "localhost:8080"  # the server answers to no other name
     try:
         answer = httpx.post(url, json=body, headers=headers, trust_env=False, timeout=5)
     except httpx.HTTPError:
