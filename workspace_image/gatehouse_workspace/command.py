@@ -41,7 +41,8 @@ class CommandTools:
         stdin: Annotated[str, Field(max_length=1_000_000)] = "",
     ) -> Annotated[CallToolResult, Ended]:
         """Run a shell command in the workspace. It ends, with all that it started, when it is done, after the
-        time_limit, and when the call is cancelled. Long output loses its middle."""
+        time_limit, and when the call is cancelled. Long output loses its middle. A server that shall go on, as for a
+        declared port: `setsid SERVER >server.log 2>&1 </dev/null &`."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith(PRIVATE)}
         with self._root.open(directory, FOLDER) as folder:
             output = await run(

@@ -88,7 +88,11 @@ class WorkspaceDecider(Decider):
         """The server inside is gone, too slow, or this process failed."""
         if failure.status == 502:
             await self._tell_reconciler(head, ctx)
-            detail = "The workspace does not answer; it may have stopped. Try again shortly."
+            target = targets.parse(head.raw_path)
+            if target is None or target.is_mcp:
+                detail = "The workspace does not answer; it may have stopped. Try again shortly."
+            else:
+                detail = "Nothing answers at this port of the workspace: no program listens there, or it has stopped."
             return answers.problem(502, head, detail=detail, code="workspace_unreachable")
         if failure.status == 504:
             detail = "The workspace did not answer in time."

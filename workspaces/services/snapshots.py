@@ -12,6 +12,7 @@ import logging
 import os
 import shutil
 import ssl
+import tarfile
 import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -276,12 +277,15 @@ def _make(snapshot: VolumeSnapshot) -> None:
     values: dict[str, object]
     try:
         size, digest = _write(file_of(snapshot), _packed(snapshot))
+        if bytes(snapshot.source_sealed):
+            _check_archive(file_of(snapshot))
         values = {"state": READY, "size_bytes": size, "sha256": digest, "error": ""}
     except (Broken, ProviderError, crypto.CannotOpen, OSError, KeyError, ImportError) as e:
         log.warning("snapshot %s: %s", snapshot.pk, e)
         if isinstance(e, ProviderError) and not e.permanent:
             VolumeSnapshot.objects.filter(pk=snapshot.pk).update(error=str(e)[:500])
             return  # the sweep tries again
+        file_of(snapshot).unlink(missing_ok=True)
         values = {"state": FAILED, "error": _words(e)}
     with transaction.atomic():
         if VolumeSnapshot.objects.filter(pk=snapshot.pk).update(source_sealed=b"", **values):
@@ -311,6 +315,16 @@ def _unpacked(snapshot: VolumeSnapshot) -> _Unpacked:
         return _Unpacked(file_of(snapshot))
     except OSError as e:
         raise Refused(_DAMAGED) from e
+
+
+def _check_archive(path: Path) -> None:
+    """Raises Refused or Broken for what is no gzipped tar: better told at the import than at a restore."""
+    try:
+        with _Unpacked(path) as content, tarfile.open(fileobj=content, mode="r|") as archive:
+            for _ in archive:
+                pass
+    except tarfile.TarError as e:
+        raise Broken("It is no gzipped tar.") from e
 
 
 class _Unpacked(gzip.GzipFile):

@@ -241,3 +241,14 @@ def test_to_and_from_a_bucket(
     make_object(admin.tenant, "backups", "lab.tar.gz")
     missing = taken(api, item, "/import", **body)
     assert (missing["state"], missing["error"]) == ("failed", "The object cannot be read: status 404.")
+    for content, error in (
+        (b"no archive", "its file is damaged"),
+        (gzip.compress(b"no tar"), "no gzipped tar"),
+    ):
+        monkeypatch.setattr(Stream, "__enter__", lambda self: setattr(self, "status_code", 200) or self)
+        monkeypatch.setattr(Stream, "iter_raw", lambda self, size, content=content: iter([content]))
+        nonsense = taken(api, item, "/import", **body)
+        assert nonsense["state"] == "failed"
+        assert error in nonsense["error"]
+    files = [snapshots.file_of(found(snapshot["id"]))]
+    assert list(snapshots.folder().iterdir()) == files, "what cannot be restored is not kept"
