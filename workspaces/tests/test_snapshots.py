@@ -245,8 +245,15 @@ def test_to_and_from_a_bucket(
         (b"no archive", "its file is damaged"),
         (gzip.compress(b"no tar"), "no gzipped tar"),
     ):
-        monkeypatch.setattr(Stream, "__enter__", lambda self: setattr(self, "status_code", 200) or self)
-        monkeypatch.setattr(Stream, "iter_raw", lambda self, size, content=content: iter([content]))
+
+        class Nonsense(Stream):
+            status_code = 200
+            _content = content
+
+            def __init__(self, method: str, url: str, **_: Any) -> None:
+                pass
+
+        monkeypatch.setattr(httpx2, "stream", Nonsense)
         nonsense = taken(api, item, "/import", **body)
         assert nonsense["state"] == "failed"
         assert error in nonsense["error"]
