@@ -11,7 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from gateway.api.auth import principal
-from gateway.api.fields import Body, Text, Whole
+from gateway.api.fields import Body, Id, Text, Whole
 from gateway.api.views import ApiView
 from workspaces.services import bridge, connecting, workspaces
 
@@ -19,7 +19,7 @@ from .workspaces import asked_of
 
 
 class ToolsQuerySerializer(Body):
-    workspace_id = serializers.UUIDField()
+    workspace_id = Id()
 
 
 class ToolSerializer(serializers.Serializer[Any]):
@@ -34,7 +34,7 @@ class ToolSerializer(serializers.Serializer[Any]):
 
 
 class InvokeSerializer(Body):
-    workspace_id = serializers.UUIDField()
+    workspace_id = Id()
     tool = Text(max_length=200)
     parameters = serializers.DictField(
         child=serializers.JSONField(allow_null=True), required=False, help_text="The tool's own"
