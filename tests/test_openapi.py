@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import hypothesis
@@ -15,6 +16,8 @@ from schemathesis.specs.openapi import checks
 
 from gateway.wsgi import application
 from tests import factories
+from workspaces.providers import registry
+from workspaces.providers.fake import FakeProvider
 
 # The application closes its connections after each request, as it does in a server.
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -57,10 +60,21 @@ _settings = hypothesis.settings(
 _NOT_ASKED = [checks.positive_data_acceptance]
 
 
+@pytest.fixture
+def somewhere(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A provider, so that what asks for one is not refused as long as none is there."""
+    made = FakeProvider()
+    monkeypatch.setattr(registry, "PATHS", {"fake": "unused"})
+    monkeypatch.setattr(registry, "MADE", {"fake": made})
+    monkeypatch.setattr(registry, "_found", {})
+    yield
+    made.close()
+
+
 @pytest.mark.long
 @schema.parametrize()
 @_settings
-def test_as_staff(case: Any, unlimited: None) -> None:
+def test_as_staff(case: Any, unlimited: None, somewhere: None) -> None:
     """No call makes a 5xx, and every answer is what the document says."""
     case.call_and_validate(
         headers={"Authorization": factories.bearer(factories.staff())}, excluded_checks=_NOT_ASKED

@@ -65,6 +65,7 @@ class ServiceSerializer(serializers.ModelSerializer[Service]):
     volumes = serializers.DictField(child=Text(), read_only=True)
     command = serializers.ListField(child=Text(), read_only=True)
     ports = PortSerializer(many=True, read_only=True)
+    url = Text(read_only=True, help_text="Of an external service; else empty")
 
     class Meta:
         model = Service

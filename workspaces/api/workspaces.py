@@ -40,7 +40,8 @@ STATES: dict[str, Q] = {
 
 def asked_of(request: Request, serializer: type[BaseSerializer[Any]]) -> dict[str, Any]:
     """The query's parameters after validation. Raises Invalid input (400) by name."""
-    parsed = serializer(data=request.query_params)
+    # As a plain mapping: of a form's data DRF takes an empty text for one that was not given.
+    parsed = serializer(data=request.query_params.dict())
     parsed.is_valid(raise_exception=True)
     return dict(parsed.validated_data)
 
