@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
 
 from django.db.models import Q, QuerySet
-from django.utils.dateparse import parse_datetime
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -14,6 +12,7 @@ from rest_framework.response import Response
 from gateway.api.auth import principal
 from gateway.api.views import ApiView
 from gateway.errors import Invalid
+from gateway.validation import moment
 from realtime import filters, tickets
 from realtime.api.serializers import EventSerializer, TicketSerializer
 from realtime.models import Event
@@ -51,7 +50,7 @@ class EventsView(ApiView):
             rows = rows.filter(subject__startswith=subject[:-1]) if prefix else rows.filter(subject=subject)
         for bound, lookup in (("since", "time__gte"), ("until", "time__lt")):
             if (value := asked.get(bound)) is not None:
-                rows = rows.filter(**{lookup: _moment(bound, value)})
+                rows = rows.filter(**{lookup: moment(bound, value)})
         return self.page(rows, EventSerializer)
 
 
@@ -80,14 +79,3 @@ def _any(prefixes: Iterable[str]) -> Q:
     for prefix in prefixes:
         either |= Q(type__startswith=prefix)
     return either
-
-
-def _moment(name: str, value: str) -> datetime:
-    try:
-        moment = parse_datetime(value)
-    except ValueError:
-        moment = None
-    if moment is None or moment.tzinfo is None:
-        message = "Not a time with its zone (RFC 3339)."
-        raise Invalid(f"{name}: {message}", errors={name: [message]})
-    return moment

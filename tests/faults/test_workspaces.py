@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import threading
+from contextlib import closing
 from typing import Any
 from uuid import uuid4
 
@@ -233,10 +234,12 @@ def test_an_end_stops_them_and_a_start_brings_them_back(provider: str) -> None:
         assert not instance.stop()
         assert not engine_answers() or not docker("ps", "--quiet", "--filter", f"label=gatehouse.key={key}")
         instance.start()
-        maker.api = Api(instance.url, maker.api.token, maker.api.tenant)
-        until(
-            lambda: "kept" in (maker.call(made, "read_file", path="kept.txt") or ""), PATIENCE, "it is back"
-        )
+        with closing(Api(instance.url, maker.api.token, maker.api.tenant)) as maker.api:
+            until(
+                lambda: "kept" in (maker.call(made, "read_file", path="kept.txt") or ""),
+                PATIENCE,
+                "it is back",
+            )
     assert not labelled(key)
 
 

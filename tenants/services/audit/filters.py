@@ -10,9 +10,10 @@ from typing import Any
 
 from django.db.models import Q, QuerySet, TextField
 from django.db.models.functions import Cast
-from django.utils.dateparse import parse_date, parse_datetime
+from django.utils.dateparse import parse_date
 
 from gateway.errors import Invalid
+from gateway.validation import moment
 
 NAMES = ("actor", "action", "target", "credential", "ip", "request_id", "since", "until", "q")
 MOST_CHARACTERS = 300
@@ -83,8 +84,8 @@ def parse(query: Mapping[str, str]) -> Filters:
             for name in ("actor", "action", "target", "credential", "request_id", "q")
         },
         ip=_network(given["ip"]) if given.get("ip") else None,
-        since=_moment("since", given["since"]) if "since" in given else None,
-        until=_moment("until", given["until"]) if "until" in given else None,
+        since=moment("since", given["since"]) if "since" in given else None,
+        until=moment("until", given["until"]) if "until" in given else None,
     )
 
 
@@ -142,16 +143,6 @@ def _network(text: str) -> Network:
         return ipaddress.ip_network(text.strip(), strict=False)
     except ValueError:
         raise _invalid("ip", "Not an address, nor a network such as 192.0.2.0/24.") from None
-
-
-def _moment(name: str, text: str) -> datetime:
-    try:
-        moment = parse_datetime(text)
-    except ValueError:
-        moment = None
-    if moment is None or moment.tzinfo is None:
-        raise _invalid(name, "Not a time with its zone (RFC 3339).")
-    return moment
 
 
 def _day(text: str) -> date | None:
