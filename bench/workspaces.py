@@ -130,7 +130,7 @@ def _created(caller: _Caller) -> dict[str, Any]:
 
 
 def _large_repository(caller: _Caller, workspace: dict[str, Any], provider: str) -> Iterator[Row]:
-    make = f"mkdir many; cd many; seq -f f%05g {FILES} | xargs touch; cd ..; git add . && git commit -qm many"
+    make = f"mkdir many; cd many; seq -f f%05g {FILES} | xargs touch; cd ..; git add . && git -c user.name=b -c user.email=b@example.org commit -qm many"
     if not caller.call(workspace["name"], "run_command", command=make, time_limit=120):
         raise RuntimeError("the large repository could not be made")
     times = []
@@ -145,7 +145,17 @@ def _bare_run() -> float:
     """`docker run` of the workspace's image until its server lists no error for a tool call."""
     name = f"gatehouse-bench-{uuid4().hex[:8]}"
     docker = shutil.which("docker", path="/usr/bin") or "docker"
-    run = [docker, "run", "--detach", "--rm", "--name", name, "--tmpfs", "/workspace:mode=1777", IMAGE]
+    run = [
+        docker,
+        "run",
+        "--detach",
+        "--rm",
+        "--name",
+        name,
+        "--tmpfs",
+        "/workspace:mode=0755,uid=10001",
+        IMAGE,
+    ]
 
     def started() -> None:
         subprocess.run(run, check=True, capture_output=True)
