@@ -130,7 +130,8 @@ def _created(caller: _Caller) -> dict[str, Any]:
 
 
 def _large_repository(caller: _Caller, workspace: dict[str, Any], provider: str) -> Iterator[Row]:
-    make = f"mkdir many; cd many; seq -f f%05g {FILES} | xargs touch; cd ..; git add . && git -c user.name=b -c user.email=b@example.org commit -qm many"
+    files = f"mkdir many; cd many; seq -f f%05g {FILES} | xargs touch; cd .."
+    make = f"{files}; git add . && git -c user.name=b -c user.email=b@example.org commit -qm many"
     if not caller.call(workspace["name"], "run_command", command=make, time_limit=120):
         raise RuntimeError("the large repository could not be made")
     times = []
