@@ -110,6 +110,12 @@ def maker(instance: Instance, request: pytest.FixtureRequest) -> Maker:
     return of_provider(instance, request.param)
 
 
+@pytest.fixture(scope="module")
+def docker_maker(instance: Instance) -> Maker:
+    """For what there is of containers alone: sandboxes have no name, no image, and no other maker than the runner."""
+    return of_provider(instance, "docker")
+
+
 def of_provider(instance: Instance, provider: str) -> Maker:
     offers = instance.member().api.ok("GET", "templates/providers")
     offer = next(offer for offer in offers if offer["name"] == provider)
@@ -155,29 +161,31 @@ def test_what_owns_them_is_killed(maker: Maker) -> None:
         maker.purge(each)
 
 
-def test_its_container_is_killed(maker: Maker) -> None:
-    if maker.provider != "docker":
-        pytest.skip("sandboxes have no name by which they could be killed: see the tests of the provider")
-    made = maker.running()
-    assert maker.call(made, "write_file", path="kept.txt", content="kept") is not None
-    docker("kill", *containers(maker, made))
-    until(lambda: "kept" in (maker.call(made, "read_file", path="kept.txt") or ""), PATIENCE, "it is back")
-    docker("rm", "--force", *containers(maker, made))
-    until(lambda: "kept" in (maker.call(made, "read_file", path="kept.txt") or ""), PATIENCE, "it is back")
-    maker.purge(made)
+def test_its_container_is_killed(docker_maker: Maker) -> None:
+    made = docker_maker.running()
+    assert docker_maker.call(made, "write_file", path="kept.txt", content="kept") is not None
+    docker("kill", *containers(docker_maker, made))
+    until(
+        lambda: "kept" in (docker_maker.call(made, "read_file", path="kept.txt") or ""),
+        PATIENCE,
+        "it is back",
+    )
+    docker("rm", "--force", *containers(docker_maker, made))
+    until(
+        lambda: "kept" in (docker_maker.call(made, "read_file", path="kept.txt") or ""),
+        PATIENCE,
+        "it is back",
+    )
+    docker_maker.purge(made)
 
 
-def test_what_nobody_asked_for_is_removed(maker: Maker) -> None:
+def test_what_nobody_asked_for_is_removed(docker_maker: Maker) -> None:
     """A container that bears our labels and has no row, as after a crash between two stores."""
-    if maker.provider != "docker":
-        pytest.skip(
-            "only the runner makes sandboxes, and it lists them all: see test_what_owns_them_is_killed"
-        )
     key = f"w-{uuid4().hex[:16]}"
-    labels = {"gatehouse.instance": platform_id(maker.instance.home), "gatehouse.key": key}
+    labels = {"gatehouse.instance": platform_id(docker_maker.instance.home), "gatehouse.key": key}
     labels |= {"gatehouse.kind": "workspace", "gatehouse.digest": "0" * 64}
     said = [part for name, value in labels.items() for part in ("--label", f"{name}={value}")]
-    name = f"gatehouse-{platform_id(maker.instance.home)}-{key}"
+    name = f"gatehouse-{platform_id(docker_maker.instance.home)}-{key}"
     docker("create", "--name", name, *said, "gatehouse-workspace:local")
     try:
         until(lambda: not labelled(key), PATIENCE, "the orphan is removed")
@@ -185,21 +193,19 @@ def test_what_nobody_asked_for_is_removed(maker: Maker) -> None:
         subprocess.run([str(DOCKER), "rm", "--force", name], capture_output=True, check=False)
 
 
-def test_an_image_that_is_not_there(maker: Maker) -> None:
-    if maker.provider != "docker":
-        pytest.skip("sandboxes are made from no image")
+def test_an_image_that_is_not_there(docker_maker: Maker) -> None:
     body = {"name": "no-image", "provider": "docker", "image": "gatehouse-no-such:image"}
-    maker.api.ok("POST", "templates", body)
-    made = maker.create(template="no-image")
-    until(lambda: maker.shown(made)["state"] == "failed", PATIENCE, "it has failed")
-    assert "gatehouse-no-such:image" in maker.shown(made)["error"]
-    assert not docker("ps", "--all", "--quiet", "--filter", f"label=gatehouse.key={maker.key(made)}")
+    docker_maker.api.ok("POST", "templates", body)
+    made = docker_maker.create(template="no-image")
+    until(lambda: docker_maker.shown(made)["state"] == "failed", PATIENCE, "it has failed")
+    assert "gatehouse-no-such:image" in docker_maker.shown(made)["error"]
+    assert not docker("ps", "--all", "--quiet", "--filter", f"label=gatehouse.key={docker_maker.key(made)}")
     docker("tag", "gatehouse-workspace:local", "gatehouse-no-such:image")
     try:
-        maker.api.ok("POST", f"workspaces/{made['id']}/start")
-        maker.answers(made)
+        docker_maker.api.ok("POST", f"workspaces/{made['id']}/start")
+        docker_maker.answers(made)
     finally:
-        maker.purge(made)
+        docker_maker.purge(made)
         docker("rmi", "gatehouse-no-such:image")
 
 
