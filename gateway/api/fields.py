@@ -30,11 +30,16 @@ class Body(serializers.Serializer[Any]):
 
 
 class Text(serializers.CharField):
-    """A JSON string and nothing else: DRF's own field takes numbers for text."""
+    """A JSON string and nothing else: DRF's own field takes numbers for text.
+
+    The length is that of what was sent, as the document says: DRF looks once the spaces around it are gone.
+    """
 
     def to_internal_value(self, data: Any) -> str:
         if not isinstance(data, str):
             self.fail("invalid")
+        if self.max_length is not None and len(data) > self.max_length:
+            self.fail("max_length", max_length=self.max_length)
         return super().to_internal_value(data)
 
 
