@@ -7,6 +7,7 @@ from storage.s3.text import escape
 
 # code: (status, message when the raiser has nothing more precise to say)
 CODES: Final[Mapping[str, tuple[int, str]]] = {
+    "AccessControlListNotSupported": (400, "The bucket does not allow ACLs"),
     "AccessDenied": (403, "Access Denied"),
     "AccessForbidden": (403, "CORSResponse: CORS is not enabled for this bucket."),
     "AuthorizationHeaderMalformed": (400, "The authorization header that you provided is not valid."),
@@ -15,6 +16,7 @@ CODES: Final[Mapping[str, tuple[int, str]]] = {
         400,
         "The Content-MD5 or checksum value that you specified did not match what the server received.",
     ),
+    "BadRequest": (400, "The request is not valid."),
     "BucketAlreadyExists": (409, "The requested bucket name is not available."),
     "BucketAlreadyOwnedByYou": (
         409,
@@ -23,6 +25,10 @@ CODES: Final[Mapping[str, tuple[int, str]]] = {
     "BucketNotEmpty": (409, "The bucket you tried to delete is not empty."),
     "EntityTooLarge": (400, "Your proposed upload exceeds the maximum allowed object size."),
     "EntityTooSmall": (400, "Your proposed upload is smaller than the minimum allowed object size."),
+    "IllegalVersioningConfigurationException": (
+        400,
+        "The versioning configuration must say Enabled or Suspended.",
+    ),
     "IncompleteBody": (
         400,
         "You did not provide the number of bytes specified by the Content-Length HTTP header.",
@@ -31,7 +37,12 @@ CODES: Final[Mapping[str, tuple[int, str]]] = {
     "InternalError": (500, "We encountered an internal error. Please try again."),
     "InvalidAccessKeyId": (403, "The AWS access key Id you provided does not exist in our records."),
     "InvalidArgument": (400, "Invalid argument."),
+    "InvalidBucketAclWithObjectOwnership": (
+        400,
+        "Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting",
+    ),
     "InvalidBucketName": (400, "The specified bucket is not valid."),
+    "InvalidBucketState": (409, "The request is not valid with the current state of the bucket."),
     "InvalidDigest": (400, "The Content-MD5 or checksum value that you specified is not valid."),
     "InvalidPart": (
         400,
@@ -45,10 +56,17 @@ CODES: Final[Mapping[str, tuple[int, str]]] = {
     ),
     "InvalidRange": (416, "The requested range is not satisfiable."),
     "InvalidRequest": (400, "The request is not valid."),
+    "InvalidRetentionPeriod": (400, "The retention period is not valid."),
     "InvalidStorageClass": (400, "The storage class you specified is not valid."),
+    "InvalidTag": (400, "The tag provided was not a valid tag."),
     "InvalidToken": (400, "The provided token is malformed or otherwise not valid."),
     "InvalidURI": (400, "Couldn't parse the specified URI."),
     "KeyTooLongError": (400, "Your key is too long."),
+    "MalformedACLError": (
+        400,
+        "The XML that you provided was not well formed or did not validate against our published schema.",
+    ),
+    "MalformedPolicy": (400, "Policies must be valid JSON and the first byte must be '{'"),
     "MalformedXML": (
         400,
         "The XML that you provided was not well formed or did not validate against our published schema.",
@@ -57,25 +75,38 @@ CODES: Final[Mapping[str, tuple[int, str]]] = {
     "MethodNotAllowed": (405, "The specified method is not allowed against this resource."),
     "MissingContentLength": (411, "You must provide the Content-Length HTTP header."),
     "NoSuchBucket": (404, "The specified bucket does not exist."),
+    "NoSuchBucketPolicy": (404, "The bucket policy does not exist"),
+    "NoSuchCORSConfiguration": (404, "The CORS configuration does not exist"),
     "NoSuchKey": (404, "The specified key does not exist."),
+    "NoSuchLifecycleConfiguration": (404, "The lifecycle configuration does not exist"),
+    "NoSuchPublicAccessBlockConfiguration": (404, "The public access block configuration was not found"),
+    "NoSuchTagSet": (404, "The TagSet does not exist"),
     "NoSuchUpload": (
         404,
         "The specified multipart upload does not exist. The upload ID might not be valid, "
         "or the multipart upload might have been aborted or completed.",
     ),
     "NoSuchVersion": (404, "The specified version does not exist."),
+    "NoSuchWebsiteConfiguration": (404, "The specified bucket does not have a website configuration"),
     "NotImplemented": (
         501,
         "A header or operation you provided implies functionality that is not implemented.",
     ),
     "NotModified": (304, "Not Modified"),
+    "ObjectLockConfigurationNotFoundError": (404, "Object Lock configuration does not exist for this bucket"),
     "OperationAborted": (409, "A conflicting operation is in progress against this resource. Try again."),
+    "OwnershipControlsNotFoundError": (404, "The bucket ownership controls were not found"),
     "PreconditionFailed": (412, "At least one of the pre-conditions you specified did not hold."),
     "QuotaExceeded": (403, "The storage quota of this tenant or bucket does not allow this write."),
-    "RequestTimeout": (400, "Your socket connection to the server was not read from or written to in time."),
+    "ReplicationConfigurationNotFoundError": (404, "The replication configuration was not found"),
     "RequestTimeTooSkewed": (
         403,
         "The difference between the request time and the server's time is too large.",
+    ),
+    "RequestTimeout": (400, "Your socket connection to the server was not read from or written to in time."),
+    "ServerSideEncryptionConfigurationNotFoundError": (
+        404,
+        "The server side encryption configuration was not found",
     ),
     "ServiceUnavailable": (503, "Service is unable to handle the request. Please try again."),
     "SignatureDoesNotMatch": (
@@ -84,6 +115,10 @@ CODES: Final[Mapping[str, tuple[int, str]]] = {
         "Check your key and signing method.",
     ),
     "SlowDown": (503, "Please reduce your request rate."),
+    "UnresolvableGrantByEmailAddress": (
+        400,
+        "The e-mail address you provided does not match any account on record.",
+    ),
     "XAmzContentChecksumMismatch": (
         400,
         "The provided x-amz-checksum value does not match what was computed.",
