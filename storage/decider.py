@@ -24,35 +24,99 @@ from storage import snapshot
 from storage.errors import StorageRefusal
 from storage.rates import RATES
 from storage.s3 import answers, counts, remote
+from storage.s3.admission import admitted
 from storage.s3.backend import error_of
 from storage.s3.errors import S3Error
 from storage.s3.front import Front
-from storage.s3.handlers import buckets, copies, lists, multipart, reads, writes
-from storage.s3.operation import Operation, has_prefix, in_domain
+from storage.s3.handlers import (
+    acls,
+    attributes,
+    buckets,
+    copies,
+    lists,
+    locks,
+    multipart,
+    post_form,
+    preflight,
+    reads,
+    settings,
+    tagging,
+    versions,
+    writes,
+)
+from storage.s3.operation import Operation, has_prefix, in_domain, locate
 from storage.s3.request import Claimed, Request, claimed
 
 Decided = Callable[[Request, Front], Awaitable[Decision]]
-Handled = Callable[[Request, Front, Receive], Awaitable[Answer]]
+Handled = Callable[[Request, Front, Receive], Awaitable[Answer | answers.Stream]]
 
 DECIDED: Final[Mapping[Operation, Decided]] = {
     Operation.LIST_BUCKETS: buckets.list_all,
     Operation.HEAD_BUCKET: buckets.head,
     Operation.GET_BUCKET_LOCATION: buckets.location,
-    Operation.GET_BUCKET_VERSIONING: buckets.versioning,
+    Operation.GET_BUCKET_VERSIONING: settings.versioning.get,
+    Operation.GET_BUCKET_ACL: acls.get_bucket,
+    Operation.GET_BUCKET_POLICY: settings.policy.get,
+    Operation.GET_BUCKET_POLICY_STATUS: settings.policy.status,
+    Operation.GET_BUCKET_CORS: settings.cors.get,
+    Operation.GET_BUCKET_TAGGING: settings.tagging.get,
+    Operation.GET_BUCKET_LIFECYCLE_CONFIGURATION: settings.lifecycle.get,
+    Operation.GET_PUBLIC_ACCESS_BLOCK: settings.public_access.get,
+    Operation.GET_BUCKET_OWNERSHIP_CONTROLS: settings.ownership.get,
+    Operation.GET_BUCKET_ENCRYPTION: settings.encryption.get,
+    Operation.GET_BUCKET_NOTIFICATION_CONFIGURATION: settings.notification.get,
+    Operation.GET_OBJECT_LOCK_CONFIGURATION: settings.object_lock.get,
+    Operation.GET_BUCKET_LOGGING: settings.absent.logging,
+    Operation.GET_BUCKET_REQUEST_PAYMENT: settings.absent.request_payment,
+    Operation.GET_BUCKET_ACCELERATE_CONFIGURATION: settings.absent.acceleration,
+    Operation.GET_BUCKET_WEBSITE: settings.absent.website,
+    Operation.GET_BUCKET_REPLICATION: settings.absent.replication,
     Operation.LIST_OBJECTS: lists.list_v1,
     Operation.LIST_OBJECTS_V2: lists.list_v2,
+    Operation.LIST_OBJECT_VERSIONS: versions.list_all,
     Operation.LIST_MULTIPART_UPLOADS: multipart.list_uploads,
-    Operation.LIST_PARTS: multipart.list_parts,
     Operation.GET_OBJECT: reads.read,
     Operation.HEAD_OBJECT: reads.read,
+    Operation.GET_OBJECT_ACL: acls.get_object,
+    Operation.GET_OBJECT_TAGGING: tagging.get,
+    Operation.GET_OBJECT_RETENTION: locks.get_retention,
+    Operation.GET_OBJECT_LEGAL_HOLD: locks.get_legal_hold,
+    Operation.GET_OBJECT_ATTRIBUTES: attributes.get,
+    Operation.LIST_PARTS: multipart.list_parts,
 }
+# GetObject among them: what is sealed passes through this process.
 HANDLED: Final[Mapping[Operation, Handled]] = {
     Operation.CREATE_BUCKET: buckets.create,
     Operation.DELETE_BUCKET: buckets.delete,
+    Operation.PUT_BUCKET_VERSIONING: settings.versioning.put,
+    Operation.PUT_BUCKET_ACL: acls.put_bucket,
+    Operation.PUT_BUCKET_POLICY: settings.policy.put,
+    Operation.DELETE_BUCKET_POLICY: settings.policy.delete,
+    Operation.PUT_BUCKET_CORS: settings.cors.put,
+    Operation.DELETE_BUCKET_CORS: settings.cors.delete,
+    Operation.PUT_BUCKET_TAGGING: settings.tagging.put,
+    Operation.DELETE_BUCKET_TAGGING: settings.tagging.delete,
+    Operation.PUT_BUCKET_LIFECYCLE_CONFIGURATION: settings.lifecycle.put,
+    Operation.DELETE_BUCKET_LIFECYCLE: settings.lifecycle.delete,
+    Operation.PUT_PUBLIC_ACCESS_BLOCK: settings.public_access.put,
+    Operation.DELETE_PUBLIC_ACCESS_BLOCK: settings.public_access.delete,
+    Operation.PUT_BUCKET_OWNERSHIP_CONTROLS: settings.ownership.put,
+    Operation.DELETE_BUCKET_OWNERSHIP_CONTROLS: settings.ownership.delete,
+    Operation.PUT_BUCKET_ENCRYPTION: settings.encryption.put,
+    Operation.DELETE_BUCKET_ENCRYPTION: settings.encryption.delete,
+    Operation.PUT_BUCKET_NOTIFICATION_CONFIGURATION: settings.notification.put,
+    Operation.PUT_OBJECT_LOCK_CONFIGURATION: settings.object_lock.put,
     Operation.DELETE_OBJECTS: lists.delete_many,
+    Operation.POST_OBJECT: post_form.post,
+    Operation.GET_OBJECT: reads.stream,
     Operation.PUT_OBJECT: writes.put,
     Operation.COPY_OBJECT: copies.copy,
     Operation.DELETE_OBJECT: writes.delete,
+    Operation.PUT_OBJECT_ACL: acls.put_object,
+    Operation.PUT_OBJECT_TAGGING: tagging.put,
+    Operation.DELETE_OBJECT_TAGGING: tagging.delete,
+    Operation.PUT_OBJECT_RETENTION: locks.put_retention,
+    Operation.PUT_OBJECT_LEGAL_HOLD: locks.put_legal_hold,
     Operation.CREATE_MULTIPART_UPLOAD: multipart.create,
     Operation.UPLOAD_PART: multipart.upload_part,
     Operation.UPLOAD_PART_COPY: copies.copy_part,
@@ -84,6 +148,9 @@ class S3Decider(Decider):
         operation = "none"
         try:
             front = self._front(ctx)
+            if head.method == "OPTIONS":
+                target = locate(head.host, head.raw_path, front.domain)
+                return answers.stamp(await preflight.answer(head, target, front), head)
             asked = await claimed(head, front)
             operation = asked.operation.name
             decision = await self._decide(asked, front)
@@ -97,12 +164,14 @@ class S3Decider(Decider):
     async def _decide(self, asked: Claimed, front: Front) -> Decision:
         decided = DECIDED.get(asked.operation)
         if decided is not None:
-            return await decided(_admitted(asked, front), front)
+            return await decided(await admitted(asked, front), front)
         forwarded = FORWARDED.get(asked.operation)
         if forwarded is not None:
-            bucket = await front.bucket(asked.access.tenant_id, asked.target.bucket)
-            if bucket.kind == "s3":
-                return await forwarded(_admitted(asked, front), bucket, front)
+            # Before anything is proven, so only for choosing who looks at it.
+            bucket = await front.find_bucket(asked.access.tenant_id, asked.target.bucket)
+            if bucket is not None and bucket.kind == "s3":
+                request = await admitted(asked, front)
+                return await forwarded(request, request.bucket, front)
         return Handle()
 
     async def handle(self, head: RequestHead, receive: Receive, send: Send, ctx: DecisionContext) -> None:
@@ -111,7 +180,9 @@ class S3Decider(Decider):
         try:
             asked = await claimed(head, front)
             operation = asked.operation.name
-            answer = await HANDLED[asked.operation](_admitted(asked, front), front, receive)
+            answer: Answer | answers.Stream = await HANDLED[asked.operation](
+                await admitted(asked, front), front, receive
+            )
         except S3Error as error:
             answer = answers.refuse(error, head)
         except StorageRefusal as refusal:
@@ -121,6 +192,12 @@ class S3Decider(Decider):
             counts.BYTES.add(("in",), head.content_length or 0)
         answers.stamp(answer, head)
         headers = encode(answer.headers)
+        if isinstance(answer, answers.Stream):
+            await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+            async for piece in answer.body:
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
+            await send({"type": "http.response.body", "body": b""})
+            return
         if answer.status not in (204, 304):
             headers.append((b"content-length", str(len(answer.body)).encode()))
         await send({"type": "http.response.start", "status": answer.status, "headers": headers})
@@ -171,13 +248,6 @@ def _count(operation: str, decision: Decision) -> None:
         counts.OPERATIONS.add((operation, "206" if decision.range else "200"))
     elif isinstance(decision, Forward) and decision.commit is None:
         counts.OPERATIONS.add((operation, "forwarded"))
-
-
-def _admitted(asked: Claimed, front: Front) -> Request:
-    """The request of a caller who is proven and has not asked too often. Raises S3Error."""
-    request = asked.prove()
-    front.count(request.access)
-    return request
 
 
 registry.register(

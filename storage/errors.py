@@ -31,6 +31,18 @@ class PreconditionFailed(StorageRefusal):
     """The object at the key is not the one that the write expected."""
 
 
+class VersionGone(StorageRefusal):
+    """The key has no such version."""
+
+
+class IsDeleteMarker(StorageRefusal):
+    """The version is a delete marker, which has nothing of what was asked for."""
+
+
+class ObjectLocked(StorageRefusal):
+    """The version is held or retained, and may not go or be unlocked yet."""
+
+
 class UploadGone(StorageRefusal):
     """The multipart upload does not exist: never made, completed, aborted or swept."""
 

@@ -1,7 +1,8 @@
 """Where objects may lie, the buckets that hold them, the keys that open them, and the index of what is there.
 
-The rows of Object, Upload, UploadPart, WriteIntent, BlobGarbage and Usage are written by the SQL functions of
-`migrations/sql` alone: they are the data plane's, and every change there takes the tenant's usage row first.
+The rows of Object, ObjectVersion, Upload, UploadPart, WriteIntent, BlobGarbage, Usage and BucketUsage are written by
+the SQL functions of `migrations/sql` alone: they are the data plane's, and every change there takes the tenant's usage
+row first.
 """
 
 from __future__ import annotations
@@ -60,6 +61,11 @@ class Backend(PublicId):
     secret_sealed = models.BinaryField(default=bytes, editable=False)
     path_style = models.BooleanField(default=True)
     checksum_mode = models.CharField(max_length=16, choices=ChecksumMode, default=ChecksumMode.WHEN_REQUIRED)
+    vendor = models.CharField(
+        max_length=32, blank=True, help_text="Whose S3 it is: what it lacks is known by this name."
+    )
+    ca_bundle = models.TextField(blank=True, help_text="PEM certificates to trust instead of the system's.")
+    capabilities = models.JSONField(default=dict, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
     checked_at = models.DateTimeField(null=True, blank=True, editable=False)
     check_error = models.CharField(max_length=500, blank=True, editable=False)
@@ -88,12 +94,45 @@ class Backend(PublicId):
 
 
 class Bucket(PublicId):
-    """A named set of objects. Names are unique within the tenant; where the bytes lie is its placement's affair."""
+    """A named set of objects. Names are unique within the tenant; where the bytes lie is its placement's affair.
+
+    `public_name` is the name again once the policy opens the bucket to others than its tenant: such names are
+    unique platform-wide, so that a stranger's request can only mean one bucket.
+    """
+
+    class Versioning(models.TextChoices):
+        """Once enabled it can be suspended, never undone."""
+
+        UNVERSIONED = "", "Unversioned"
+        ENABLED = "Enabled"
+        SUSPENDED = "Suspended"
 
     tenant = models.ForeignKey("tenants.Tenant", models.CASCADE, related_name="+")
     name = models.CharField(max_length=63)
+    public_name = models.CharField(max_length=63, null=True, blank=True, unique=True, editable=False)
     created_at = models.DateTimeField(default=timezone.now)
     created_by = models.CharField(max_length=150, blank=True)
+    versioning = models.CharField(
+        max_length=9, choices=Versioning, blank=True, default=Versioning.UNVERSIONED
+    )
+    object_lock = models.BooleanField(default=False, help_text="Versions may be locked; never undone.")
+    default_retention = models.JSONField(
+        null=True, blank=True, help_text='{"mode": "GOVERNANCE" or "COMPLIANCE", "days" or "years": N}'
+    )
+    encryption = models.CharField(
+        max_length=16, blank=True, help_text="AES256: objects are sealed unless they ask otherwise."
+    )
+    policy = models.TextField(blank=True, help_text="The bucket policy as it was put, JSON.")
+    public_access_block = models.JSONField(null=True, blank=True, help_text="S3's four flags; unset: none.")
+    cors = models.JSONField(default=list, blank=True)
+    tags = models.JSONField(default=dict, blank=True)
+    lifecycle = models.JSONField(default=list, blank=True)
+    lifecycle_at = models.DateTimeField(
+        null=True, editable=False, help_text="When the rules were last applied."
+    )
+    notifications = models.JSONField(default=dict, blank=True)
+    quota_bytes = models.BigIntegerField(null=True, blank=True, validators=[MinValueValidator(0)])
+    quota_objects = models.BigIntegerField(null=True, blank=True, validators=[MinValueValidator(0)])
 
     objects = TenantQuerySet.as_manager()
 
@@ -133,6 +172,10 @@ class Placement(models.Model):
     attempts = models.IntegerField(default=0)
     next_attempt_at = models.DateTimeField(default=timezone.now)
     error = models.CharField(max_length=500, blank=True)
+    scanned_at = models.DateTimeField(
+        null=True, editable=False, help_text="When the backend was last read through."
+    )
+    scan_after = models.TextField(blank=True, default="", db_collation=BYTES, editable=False)
 
     objects = PlacementQuerySet.as_manager()
 
@@ -163,6 +206,20 @@ class AccessKey(PublicId):
         blank=True,
         help_text="Unset: all that the owner's role holds. Never more than that.",
     )
+    buckets = ArrayField(
+        models.CharField(max_length=63), null=True, blank=True, help_text="Unset: every bucket of the tenant."
+    )
+    prefixes = ArrayField(
+        models.TextField(),
+        null=True,
+        blank=True,
+        help_text="Beginnings of keys it may use; unset: every key.",
+    )
+    allowed_networks = ArrayField(
+        models.CharField(max_length=64), default=list, blank=True, help_text="CIDR; empty: from everywhere."
+    )
+    expires_at = models.DateTimeField(null=True, blank=True)
+    last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
     is_internal = models.BooleanField(
         default=False, editable=False, help_text="Signs the links that the platform hands out."
     )
@@ -187,8 +244,14 @@ def access_key_aad(access_key_id: str) -> bytes:
     return b"storage.accesskey:" + access_key_id.encode()
 
 
-class Object(models.Model):
-    """An object of a bucket. Its bytes are `inline`, in the local blob, or (neither) on the bucket's backend."""
+class StoredObject(models.Model):
+    """What is kept of one version of an object.
+
+    Its bytes are `inline`, in the local blob, or (neither) on the bucket's backend. `version_id` is `null` for what was
+    written while versions were not kept; `version_seq` orders the versions of a key, the newest has the highest.
+    `lock` is {"mode", "until" (ISO 8601), "hold"}, what is not set left out. `sse` says how the bytes are sealed
+    (storage.store.sealed), `parts` of how many parts the object was made: [{"size", "checksums"}].
+    """
 
     tenant = models.ForeignKey(
         "tenants.Tenant", models.CASCADE, related_name="+", db_constraint=False, db_index=False
@@ -196,18 +259,34 @@ class Object(models.Model):
     # The composite key (tenant, bucket) of the migration is the one constraint: each one more costs every PUT.
     bucket = models.ForeignKey(Bucket, models.PROTECT, related_name="+", db_constraint=False, db_index=False)
     key = models.TextField(db_collation=BYTES)
+    version_id = models.TextField(db_default="null")
+    version_seq = models.BigIntegerField(db_default=0)
     size = models.BigIntegerField()
     etag = models.CharField(max_length=80)
     content_type = models.TextField()
     metadata = models.JSONField(default=dict)
     headers = models.JSONField(default=dict)
     checksums = models.JSONField(default=dict)
+    tags = models.JSONField(default=dict, db_default={})
+    lock = models.JSONField(default=dict, db_default={})
+    sse = models.JSONField(null=True)
+    parts = models.JSONField(null=True)
     last_modified = models.DateTimeField()
     writer = models.CharField(max_length=150)
-    blob = models.CharField(max_length=32, null=True)  # noqa: DJ001 - null is "not in a file"
+    blob = models.CharField(max_length=40, null=True)  # noqa: DJ001 - null is "not in a file"
     inline = models.BinaryField(null=True)
 
     objects = TenantQuerySet.as_manager()
+
+    class Meta:
+        abstract = True
+
+    def __str__(self) -> str:
+        return self.key
+
+
+class Object(StoredObject):
+    """An object of a bucket as it is now: its newest version, where that is no delete marker."""
 
     class Meta:
         ordering = ["key"]
@@ -219,8 +298,22 @@ class Object(models.Model):
             ),
         ]
 
-    def __str__(self) -> str:
-        return self.key
+
+class ObjectVersion(StoredObject):
+    """A version that is not the current object: an older one, or a delete marker (also the newest)."""
+
+    is_delete_marker = models.BooleanField(default=False)
+    noncurrent_since = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["key", "-version_seq"]
+        constraints = [
+            models.UniqueConstraint(fields=["bucket", "key", "version_id"], name="version_id_of_key"),
+            models.UniqueConstraint(
+                fields=["blob"], condition=Q(blob__isnull=False), name="version_owns_blob"
+            ),
+        ]
+        indexes = [models.Index(fields=["bucket", "key", "-version_seq"], name="versions_in_order")]
 
 
 class Usage(models.Model):
@@ -237,6 +330,42 @@ class Usage(models.Model):
         return f"Usage of {self.tenant_id}"
 
 
+class BucketUsage(models.Model):
+    """What a bucket holds, exact at every commit: versions that are not current count too, delete markers do not."""
+
+    bucket = models.OneToOneField(
+        Bucket, models.CASCADE, primary_key=True, related_name="usage", db_constraint=False
+    )
+    tenant = models.ForeignKey("tenants.Tenant", models.CASCADE, related_name="+", db_constraint=False)
+    bytes = models.BigIntegerField(default=0)
+    objects_count = models.BigIntegerField(default=0)
+    upload_bytes = models.BigIntegerField(default=0)
+
+    objects = TenantQuerySet.as_manager()
+
+    def __str__(self) -> str:
+        return f"Usage of bucket {self.bucket_id}"
+
+
+class UsageSample(models.Model):
+    """A bucket's usage as it was at a moment, for charts."""
+
+    tenant = models.ForeignKey("tenants.Tenant", models.CASCADE, related_name="+", db_constraint=False)
+    bucket = models.ForeignKey(Bucket, models.CASCADE, related_name="+", db_constraint=False, db_index=False)
+    at = models.DateTimeField()
+    bytes = models.BigIntegerField()
+    objects_count = models.BigIntegerField()
+
+    objects = TenantQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["at"]
+        constraints = [models.UniqueConstraint(fields=["bucket", "at"], name="usage_sample_once")]
+
+    def __str__(self) -> str:
+        return f"{self.bucket_id} at {self.at}"
+
+
 class Upload(models.Model):
     """A multipart upload under way. `remote_id` is the backend's id for it, where the bucket is remote."""
 
@@ -250,6 +379,9 @@ class Upload(models.Model):
     metadata = models.JSONField(default=dict)
     headers = models.JSONField(default=dict)
     initiated_at = models.DateTimeField()
+    tags = models.JSONField(default=dict, db_default={})
+    lock = models.JSONField(default=dict, db_default={})
+    sse = models.JSONField(null=True)
     writer = models.CharField(max_length=150)
     remote_id = models.TextField(blank=True)
 
@@ -275,8 +407,9 @@ class UploadPart(models.Model):
     size = models.BigIntegerField()
     etag = models.CharField(max_length=80)
     checksums = models.JSONField(default=dict)
+    sse = models.JSONField(null=True)
     last_modified = models.DateTimeField()
-    blob = models.CharField(max_length=32, null=True)  # noqa: DJ001 - null is "on the backend"
+    blob = models.CharField(max_length=40, null=True)  # noqa: DJ001 - null is "on the backend"
 
     objects = TenantQuerySet.as_manager()
 
@@ -311,6 +444,13 @@ class WriteIntent(models.Model):
     metadata = models.JSONField(default=dict)
     headers = models.JSONField(default=dict)
     checksums = models.JSONField(default=dict)
+    tags = models.JSONField(default=dict, db_default={})
+    lock = models.JSONField(default=dict, db_default={})
+    sse = models.JSONField(null=True)
+    parts = models.JSONField(null=True)
+    version_id = models.TextField(
+        blank=True, db_default="", help_text="Of a delete: the one version that goes."
+    )
     writer = models.CharField(max_length=150)
     began_at = models.DateTimeField(default=timezone.now)
     next_check_at = models.DateTimeField(default=timezone.now, db_index=True)
@@ -331,7 +471,7 @@ class BlobGarbage(models.Model):
     """A blob that no row needs any more. Its file goes once the reads that began before are over."""
 
     tenant = models.ForeignKey("tenants.Tenant", models.CASCADE, related_name="+", db_constraint=False)
-    blob = models.CharField(max_length=32)
+    blob = models.CharField(max_length=40)
     due_at = models.DateTimeField(db_index=True)
 
     objects = TenantQuerySet.as_manager()

@@ -18,6 +18,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+import orjson
+
 from gateway import crypto
 from gateway.decision.snapshot import SnapshotPart
 from tenants import features
@@ -69,7 +71,8 @@ FROM storage_backend
 """
 _BUCKETS = """
 SELECT b.id, b.tenant_id, b.name, p.backend_id, e.kind, p.backend_bucket, b.created_at,
-    p.observed_state = 'present' AS ready
+    p.observed_state = 'present' AS ready, b.versioning, b.object_lock, b.encryption, b.policy,
+    b.default_retention::text, b.public_access_block::text, b.cors::text, b.tags::text
 FROM storage_bucket b
 JOIN storage_placement p ON p.bucket_id = b.id
 JOIN storage_backend e ON e.id = p.backend_id
@@ -134,6 +137,13 @@ def _access_key(row: asyncpg.Record) -> AccessKeyInfo:
     )
 
 
+def _bucket(row: asyncpg.Record) -> BucketInfo:
+    values = dict(row)
+    for name in ("default_retention", "public_access_block", "cors", "tags"):
+        values[name] = orjson.loads(values[name]) if values[name] else None
+    return BucketInfo(**values)
+
+
 async def load_backends(conn: Connection) -> Mapping[int, BackendInfo]:
     """All backends by id, with their secrets opened."""
     return {row["id"]: _backend(row) for row in await conn.fetch(_BACKENDS)}
@@ -141,7 +151,7 @@ async def load_backends(conn: Connection) -> Mapping[int, BackendInfo]:
 
 async def load_buckets(conn: Connection) -> Mapping[tuple[int, str], BucketInfo]:
     """All buckets of active tenants by (tenant id, name)."""
-    return {(row["tenant_id"], row["name"]): BucketInfo(*row) for row in await conn.fetch(_BUCKETS)}
+    return {(row["tenant_id"], row["name"]): _bucket(row) for row in await conn.fetch(_BUCKETS)}
 
 
 async def load_access_keys(conn: Connection) -> Mapping[str, AccessKeyInfo]:
@@ -173,10 +183,10 @@ async def find_access_key(conn: Connection, access_key_id: str) -> AccessKeyInfo
 async def find_bucket(conn: Connection, tenant_id: int, name: str) -> BucketInfo | None:
     """One bucket, looked up in the wide role."""
     row = await conn.fetchrow(_BUCKETS + " AND b.tenant_id = $1 AND b.name = $2", tenant_id, name)
-    return BucketInfo(*row) if row else None
+    return _bucket(row) if row else None
 
 
 async def find_tenant_buckets(conn: Connection, tenant_id: int) -> list[BucketInfo]:
     """The tenant's buckets by name, as of now (ListBuckets must show a bucket at once)."""
     rows = await conn.fetch(_BUCKETS + ' AND b.tenant_id = $1 ORDER BY b.name COLLATE "C"', tenant_id)
-    return [BucketInfo(*row) for row in rows]
+    return [_bucket(row) for row in rows]

@@ -2,8 +2,10 @@
 
 from .objects import ObjectIndex
 from .types import (
+    NULL_VERSION,
     BucketInfo,
     DeleteCommit,
+    DeleteOutcome,
     Expected,
     Intent,
     ListedObject,
@@ -13,11 +15,14 @@ from .types import (
     PutCommit,
     UploadPage,
     UploadRow,
+    VersionPage,
 )
 
 __all__ = [
+    "NULL_VERSION",
     "BucketInfo",
     "DeleteCommit",
+    "DeleteOutcome",
     "Expected",
     "Intent",
     "ListPage",
@@ -28,4 +33,5 @@ __all__ = [
     "PutCommit",
     "UploadPage",
     "UploadRow",
+    "VersionPage",
 ]

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 from uuid import UUID, uuid4
 
@@ -27,6 +28,7 @@ from .rows import Rows, row_key
 from .types import (
     BucketInfo,
     DeleteCommit,
+    DeleteOutcome,
     Intent,
     ListPage,
     ObjectRow,
@@ -34,6 +36,7 @@ from .types import (
     PutCommit,
     UploadPage,
     UploadRow,
+    VersionPage,
 )
 
 if TYPE_CHECKING:
@@ -98,6 +101,28 @@ class ObjectIndex:
             self._rows.end_read(name, reading, row)
         return row
 
+    async def latest(self, bucket: BucketInfo, key: str) -> ObjectRow | None:
+        """The newest version, which may be a delete marker; None where the key has none."""
+        raise NotImplementedError
+
+    async def find_version(self, bucket: BucketInfo, key: str, version_id: str) -> ObjectRow:
+        """One version with its inline body; it may be a delete marker. Raises VersionGone."""
+        raise NotImplementedError
+
+    async def list_versions(
+        self,
+        bucket: BucketInfo,
+        prefix: str = "",
+        delimiter: str = "",
+        after: tuple[str, str] | None = None,
+        max_keys: int = 1000,
+    ) -> VersionPage:
+        """Versions and delete markers after the (key, version id) `after`; an empty version id skips all of the key.
+
+        Raises VersionGone for a marker that names no version.
+        """
+        raise NotImplementedError
+
     async def list_objects(
         self,
         bucket: BucketInfo,
@@ -128,11 +153,46 @@ class ObjectIndex:
         commits.raise_refusal(await self._changes.submit(put.bucket.tenant_id, put))
         return commits.row_of(put)
 
-    async def delete_object(self, delete: DeleteCommit) -> bool:
-        """Remove the object; False when there was none (no event then). Raises BucketGone."""
+    async def delete_object(self, delete: DeleteCommit) -> DeleteOutcome:
+        """Remove the object or a version of it, or mark it deleted; what was not there makes no event.
+
+        Raises BucketGone, PreconditionFailed, ObjectLocked.
+        """
         verdict = await self._changes.submit(delete.bucket.tenant_id, delete)
         commits.raise_refusal(verdict)
-        return verdict is None
+        return DeleteOutcome(existed=verdict is None)
+
+    async def set_tags(
+        self, bucket: BucketInfo, key: str, version_id: str | None, tags: Mapping[str, str], actor: str
+    ) -> ObjectRow:
+        """Replace the tags of a version (None: the current one); returns it.
+
+        Raises BucketGone, VersionGone (also where there is no current object), IsDeleteMarker.
+        """
+        raise NotImplementedError
+
+    async def set_retention(
+        self,
+        bucket: BucketInfo,
+        key: str,
+        version_id: str | None,
+        mode: str | None,
+        until: datetime | None,
+        *,
+        bypass_governance: bool,
+        actor: str,
+    ) -> ObjectRow:
+        """Retain a version until then (None, None: not any more). What is retained may only be retained longer,
+
+        or, in governance mode and with `bypass_governance`, as one likes. Raises ObjectLocked and as `set_tags`.
+        """
+        raise NotImplementedError
+
+    async def set_legal_hold(
+        self, bucket: BucketInfo, key: str, version_id: str | None, *, hold: bool, actor: str
+    ) -> ObjectRow:
+        """Hold a version, or let go of it. Raises as `set_tags`."""
+        raise NotImplementedError
 
     # Writes to a remote backend.
 
@@ -147,8 +207,10 @@ class ObjectIndex:
         """Journal a delete before it is forwarded. Raises BucketGone."""
         return await self._begin(delete)
 
-    async def commit_intent(self, intent: Intent, etag: str = "", size: int | None = None) -> None:
-        """The backend said yes: commit what was journalled, with its answer's ETag (without quotes).
+    async def commit_intent(
+        self, intent: Intent, etag: str = "", size: int | None = None, version_id: str | None = None
+    ) -> None:
+        """The backend said yes: commit what was journalled, with its answer's ETag (without quotes) and version.
 
         Exactly one event, also when the sweeper was faster. `size` where it was not known before.
         """

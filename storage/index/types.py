@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
+
+NULL_VERSION = "null"  # S3's name for the version that was written while versions were not kept
 
 Kind = Literal["local", "s3"]
 
@@ -22,6 +24,14 @@ class BucketInfo:
     backend_bucket: str
     created_at: datetime
     ready: bool = True  # False while an `s3` backend has not made it yet
+    versioning: Literal["", "Enabled", "Suspended"] = ""
+    object_lock: bool = False
+    default_retention: Mapping[str, Any] | None = None
+    encryption: str = ""
+    policy: str = ""
+    public_access_block: Mapping[str, bool] | None = None
+    cors: Sequence[Mapping[str, Any]] = ()
+    tags: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +39,8 @@ class ObjectRow:
     """An object. Its bytes are in `inline`, in the local blob `blob`, or (both None) on the bucket's backend.
 
     `etag` has no quotes. `metadata` are the x-amz-meta-* pairs without that prefix, `headers` the stored system
-    headers by lower-case name (cache-control, content-encoding, …), `checksums` algorithm → Base64.
+    headers by lower-case name (cache-control, content-encoding, …), `checksums` algorithm → Base64. `lock`, `sse` and
+    `parts` are as storage.models.StoredObject has them. A delete marker has nothing but key, version and time.
     """
 
     bucket_id: int
@@ -43,14 +54,27 @@ class ObjectRow:
     checksums: Mapping[str, str] = field(default_factory=dict)
     blob: str | None = None
     inline: bytes | None = field(default=None, repr=False)
+    version_id: str = NULL_VERSION
+    tags: Mapping[str, str] = field(default_factory=dict)
+    lock: Mapping[str, Any] = field(default_factory=dict)
+    sse: Mapping[str, Any] | None = None
+    parts: Sequence[Mapping[str, Any]] | None = None
+    writer: str = ""
+    is_delete_marker: bool = False
+    is_latest: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """A write's condition: the key must be free (`absent`) or hold `etag` (without quotes)."""
+    """A write's condition on the current object: none may be there (`absent`), or one to which all that is set fits.
+
+    `etag` is without quotes, `*` means any. `size` and `last_modified` (whole seconds) are conditions of deletes.
+    """
 
     absent: bool = False
     etag: str | None = None
+    size: int | None = None
+    last_modified: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,13 +97,37 @@ class PutCommit:
     blob: str | None = None
     inline: bytes | None = field(default=None, repr=False)
     expected: Expected | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+    lock: Mapping[str, Any] = field(default_factory=dict)
+    sse: Mapping[str, Any] | None = None
+    parts: Sequence[Mapping[str, Any]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class DeleteCommit:
+    """Without `version_id`: the current object, in whose place a versioned bucket has a delete marker then.
+
+    `bypass_governance`: the caller may and wants to delete what is retained in governance mode.
+    """
+
     bucket: BucketInfo
     key: str
     actor: str
+    version_id: str | None = None
+    bypass_governance: bool = False
+    expected: Expected | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteOutcome:
+    """What a delete did. `version_id` is what was removed, or the delete marker made; None in an unversioned bucket.
+
+    `delete_marker`: one was made, or the version removed was one.
+    """
+
+    existed: bool
+    version_id: str | None = None
+    delete_marker: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +136,7 @@ class ListedObject:
     size: int
     etag: str
     last_modified: datetime
+    checksums: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +146,19 @@ class ListPage:
     contents: list[ListedObject]
     common_prefixes: list[str]
     next: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class VersionPage:
+    """One page of versions and delete markers: keys in byte order, a key's newest first.
+
+    `next` is the (key, version id) marker of the next call, the version id empty after a common prefix; None = that
+    was all. The rows have neither metadata nor body.
+    """
+
+    versions: list[ObjectRow]
+    common_prefixes: list[str]
+    next: tuple[str, str] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +174,9 @@ class UploadRow:
     metadata: Mapping[str, str]
     headers: Mapping[str, str]
     remote_id: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    lock: Mapping[str, Any] = field(default_factory=dict)
+    sse: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +196,7 @@ class PartRow:
     last_modified: datetime
     blob: str | None = None
     checksums: Mapping[str, str] = field(default_factory=dict)
+    sse: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)

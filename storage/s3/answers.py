@@ -1,6 +1,8 @@
 """Answers of the S3 front, as the edge is told them."""
 
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
+from dataclasses import dataclass
+from typing import TypeVar
 
 from gateway.decision.types import Answer, Decision, Forward, RequestHead, SendFile
 from storage import errors as refusals
@@ -9,6 +11,21 @@ from storage.s3.operation import has_prefix
 
 HOST_ID = "gatehouse"
 
+D = TypeVar("D", bound="Decision | Stream")
+
+
+@dataclass(slots=True)
+class Stream:
+    """An answer whose body this process makes piece by piece. `headers` say its length.
+
+    A failure once the first piece is out can only break the connection off, which clients see as such.
+    """
+
+    status: int
+    headers: list[tuple[str, str]]
+    body: AsyncIterator[bytes]
+
+
 _REFUSALS: tuple[tuple[type[refusals.StorageRefusal], str], ...] = (
     (refusals.StoreFull, "InsufficientStorage"),
     (refusals.BodyTooLarge, "EntityTooLarge"),
@@ -16,6 +33,9 @@ _REFUSALS: tuple[tuple[type[refusals.StorageRefusal], str], ...] = (
     (refusals.BucketGone, "NoSuchBucket"),
     (refusals.QuotaReached, "QuotaExceeded"),
     (refusals.PreconditionFailed, "PreconditionFailed"),
+    (refusals.VersionGone, "NoSuchVersion"),
+    (refusals.IsDeleteMarker, "MethodNotAllowed"),
+    (refusals.ObjectLocked, "AccessDenied"),
     (refusals.UploadGone, "NoSuchUpload"),
     (refusals.InvalidPartOrder, "InvalidPartOrder"),
     (refusals.InvalidPart, "InvalidPart"),
@@ -52,13 +72,13 @@ def refuse(error: S3Error, head: RequestHead) -> Answer:
     return Answer(error.status, [("Content-Type", "application/xml"), *headers], body)
 
 
-def stamp(decision: Decision, head: RequestHead) -> Decision:
+def stamp(decision: D, head: RequestHead) -> D:
     """The same with the headers that every answer of S3 has."""
     ids = {"x-amz-request-id": head.request_id, "x-amz-id-2": HOST_ID, "X-Content-Type-Options": "nosniff"}
     if has_prefix(head.raw_path):
         # On the platform's own host: a page that somebody uploaded must not act with a visitor's session.
         ids["Content-Security-Policy"] = "sandbox"
-    if isinstance(decision, Answer | SendFile):
+    if isinstance(decision, Answer | SendFile | Stream):
         decision.headers = [*decision.headers, *ids.items()]
     elif isinstance(decision, Forward) and decision.commit is None:
         decision.set_response_headers = {**decision.set_response_headers, **ids}

@@ -35,12 +35,15 @@ class Front:
 
     async def bucket(self, tenant_id: int, name: str, *, fresh: bool = False) -> BucketInfo:
         """A bucket of the tenant; `fresh` asks the database in any case. Raises NoSuchBucket."""
-        found = None if fresh else self.ctx.snapshot.get(snapshot.BUCKETS).get((tenant_id, name))
-        if found is None:
-            found = await self._find_bucket((tenant_id, name))
+        found = await self.find_bucket(tenant_id, name, fresh=fresh)
         if found is None:
             raise S3Error("NoSuchBucket", extra={"BucketName": name})
         return found
+
+    async def find_bucket(self, tenant_id: int, name: str, *, fresh: bool = False) -> BucketInfo | None:
+        """As `bucket`; None where there is none."""
+        found = None if fresh else self.ctx.snapshot.get(snapshot.BUCKETS).get((tenant_id, name))
+        return found or await self._find_bucket((tenant_id, name))
 
     async def backend(self, bucket: BucketInfo) -> BackendInfo:
         """Where a bucket's bytes are."""

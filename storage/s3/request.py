@@ -4,12 +4,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from gateway.decision.types import RequestHead
+from storage.index import BucketInfo
 from storage.s3 import headers as object_headers
 from storage.s3 import sigv4
 from storage.s3.body import Payload, payload_of
 from storage.s3.errors import S3Error
 from storage.s3.front import Front
-from storage.s3.operation import PERMISSIONS, Operation, Target, classify, locate, parse_query
+from storage.s3.operation import Operation, Target, classify, locate, parse_query
 from storage.s3.xml import MAX_PARTS, Owner
 from storage.snapshot import AccessKeyInfo
 
@@ -29,6 +30,13 @@ class Request:
     headers: dict[str, str]
     payload_hash: str
     access: AccessKeyInfo
+    found: BucketInfo | None = None
+
+    @property
+    def bucket(self) -> BucketInfo:
+        """The bucket that the request is about, found when it was admitted: of any tenant that lets the caller in."""
+        assert self.found is not None, "the service and buckets to be made have none"
+        return self.found
 
     @property
     def payload(self) -> Payload:
@@ -93,7 +101,7 @@ class Claimed:
         if claim.presigned:
             headers = _with_hoisted(headers, self.query)
         object_headers.refuse_unsupported(headers)
-        request = Request(
+        return Request(
             head,
             self.operation,
             self.target.bucket,
@@ -103,8 +111,6 @@ class Claimed:
             claim.payload_hash,
             self.access,
         )
-        request.allow(PERMISSIONS[self.operation])
-        return request
 
 
 async def claimed(head: RequestHead, front: Front) -> Claimed:

@@ -80,8 +80,8 @@ async def test_overwriting_counts_once_and_leaves_the_old_blob_to_the_sweep(
 
 async def test_deleting_frees_and_tells_once(index: ObjectIndex, bucket: BucketInfo, db: Database) -> None:
     await index.commit_put(put(bucket, "k"))
-    assert await index.delete_object(DeleteCommit(bucket, "k", "tester"))
-    assert not await index.delete_object(DeleteCommit(bucket, "k", "tester"))
+    assert (await index.delete_object(DeleteCommit(bucket, "k", "tester"))).existed
+    assert not (await index.delete_object(DeleteCommit(bucket, "k", "tester"))).existed
     assert await index.head(bucket, "k") is None
     assert await usage(db, bucket.tenant_id) == (0, 0, 0)
     assert [kind for kind, _ in await events(db, bucket.tenant_id)] == [
@@ -159,8 +159,10 @@ async def test_a_bucket_deleted_meanwhile_refuses_its_own_puts_only(
 ) -> None:
     async with db.wide() as conn:
         gone = await conn.fetchval(
-            "INSERT INTO storage_bucket (public_id, tenant_id, name, created_at, created_by)"
-            " VALUES (gen_random_uuid(), $1, 'gone', now(), '') RETURNING id",
+            "INSERT INTO storage_bucket (public_id, tenant_id, name, created_at, created_by, versioning, object_lock,"
+            " encryption, policy, cors, tags, lifecycle, notifications)"
+            " VALUES (gen_random_uuid(), $1, 'gone', now(), '', '', false, '', '', '[]', '{}', '[]', '{}')"
+            " RETURNING id",
             tenant.pk,
         )
         await conn.execute("DELETE FROM storage_bucket WHERE id = $1", gone)

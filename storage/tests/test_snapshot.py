@@ -104,7 +104,8 @@ async def test_a_secret_that_cannot_be_opened_keeps_no_other_away(
     async with db.wide() as conn:
         await conn.execute(
             "INSERT INTO storage_accesskey (public_id, tenant_id, user_id, name, access_key_id, secret_sealed,"
-            " is_internal, created_at) VALUES (gen_random_uuid(), $1, $2, 'x', 'GHBROKEN', '\\x00', false, now())",
+            " is_internal, created_at, allowed_networks)"
+            " VALUES (gen_random_uuid(), $1, $2, 'x', 'GHBROKEN', '\\x00', false, now(), '{}')",
             admin.tenant.pk,
             admin.user.pk,  # type: ignore[union-attr]
         )

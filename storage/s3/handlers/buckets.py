@@ -64,18 +64,11 @@ async def delete(request: Request, front: Front, receive_body: Receive) -> Answe
 
 
 async def head(request: Request, front: Front) -> Decision:
-    await front.bucket(request.access.tenant_id, request.bucket_name, fresh=True)
     return answers.empty(200, [("x-amz-bucket-region", "us-east-1")])
 
 
 async def location(request: Request, front: Front) -> Decision:
-    await front.bucket(request.access.tenant_id, request.bucket_name)
     return answers.xml(xml.location())
-
-
-async def versioning(request: Request, front: Front) -> Decision:
-    await front.bucket(request.access.tenant_id, request.bucket_name)
-    return answers.xml(xml.versioning())
 
 
 def _make(name: str, actor: Principal) -> None:

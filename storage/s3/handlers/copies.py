@@ -27,7 +27,7 @@ class Source(NamedTuple):
 
 async def copy(request: Request, front: Front, receive_body: Receive) -> Answer:
     """Copy an object, with its own metadata or (directive REPLACE) with the request's."""
-    bucket = await front.bucket(request.access.tenant_id, request.bucket_name)
+    bucket = request.bucket
     source = await _source(request, front)
     replaces = _replaces(request)
     if not replaces and source.bucket.id == bucket.id and source.row.key == request.key:
@@ -71,7 +71,7 @@ async def copy(request: Request, front: Front, receive_body: Receive) -> Answer:
 
 async def copy_part(request: Request, front: Front, receive_body: Receive) -> Answer:
     """Make a part of (a range of) an object."""
-    bucket = await front.bucket(request.access.tenant_id, request.bucket_name)
+    bucket = request.bucket
     number = request.part_number
     source = await _source(request, front)
     start, length = _part_range(request, source.row.size)

@@ -25,7 +25,7 @@ async def list_v2(request: Request, front: Front) -> Decision:
     max_keys = request.number("max-keys", xml.MAX_KEYS)
     token = query.get("continuation-token")
     start = query.get("start-after", "") if token is None else _open_token(token)
-    bucket = await front.bucket(request.access.tenant_id, request.bucket_name)
+    bucket = request.bucket
     page = await front.index.list_objects(
         bucket, query.get("prefix", ""), query.get("delimiter", ""), start, max_keys
     )
@@ -38,7 +38,7 @@ async def list_v1(request: Request, front: Front) -> Decision:
     query = request.query
     xml.Encoding(query)
     max_keys = request.number("max-keys", xml.MAX_KEYS)
-    bucket = await front.bucket(request.access.tenant_id, request.bucket_name)
+    bucket = request.bucket
     page = await front.index.list_objects(
         bucket, query.get("prefix", ""), query.get("delimiter", ""), query.get("marker", ""), max_keys
     )
@@ -47,7 +47,7 @@ async def list_v1(request: Request, front: Front) -> Decision:
 
 async def delete_many(request: Request, front: Front, receive_body: Receive) -> Answer:
     """Remove up to 1,000 keys; each has its own outcome."""
-    bucket = await front.bucket(request.access.tenant_id, request.bucket_name)
+    bucket = request.bucket
     deletion = xml.read_delete(await receive.document(request, receive_body, xml.MAX_DELETE))
     slots = asyncio.Semaphore(_REMOTE_AT_ONCE)
 

@@ -22,7 +22,7 @@ ALGORITHM, TYPE = "x-amz-checksum-algorithm", "x-amz-checksum-type"
 
 
 async def create(request: Request, front: Front, receive_body: Receive) -> Answer:
-    bucket = await front.bucket(request.access.tenant_id, request.bucket_name)
+    bucket = request.bucket
     kept = headers.kept(request.headers)
     algorithm, kind = checksums.multipart(request.headers)
     asked = ALGORITHM in request.headers
@@ -46,7 +46,7 @@ async def create(request: Request, front: Front, receive_body: Receive) -> Answe
 
 
 async def upload_part(request: Request, front: Front, receive_body: Receive) -> Answer:
-    bucket = await front.bucket(request.access.tenant_id, request.bucket_name)
+    bucket = request.bucket
     part_number = request.part_number
     if bucket.kind == "s3":
         return await remote.stream_part(request, bucket, front, receive_body)
@@ -72,7 +72,7 @@ async def upload_part(request: Request, front: Front, receive_body: Receive) -> 
 
 async def complete(request: Request, front: Front, receive_body: Receive) -> Answer:
     """Join the parts into the object. Asked again after it was done, it says so again, as S3 does."""
-    bucket = await front.bucket(request.access.tenant_id, request.bucket_name)
+    bucket = request.bucket
     wanted = xml.read_complete(
         await receive.document(_without_checksum(request), receive_body, xml.MAX_COMPLETE)
     )
@@ -109,7 +109,7 @@ async def complete(request: Request, front: Front, receive_body: Receive) -> Ans
 
 
 async def abort(request: Request, front: Front, receive_body: Receive) -> Answer:
-    bucket = await front.bucket(request.access.tenant_id, request.bucket_name)
+    bucket = request.bucket
     upload = await front.index.abort_upload(bucket, request.key, request.query["uploadId"])
     if bucket.kind == "s3":
         await remote.abort_upload(upload, bucket, front)
@@ -117,7 +117,7 @@ async def abort(request: Request, front: Front, receive_body: Receive) -> Answer
 
 
 async def list_parts(request: Request, front: Front) -> Decision:
-    bucket = await front.bucket(request.access.tenant_id, request.bucket_name)
+    bucket = request.bucket
     upload = await front.index.get_upload(bucket, request.key, request.query["uploadId"])
     marker = request.number("part-number-marker", xml.MAX_PARTS, default=0)
     most = request.number("max-parts", xml.MAX_KEYS)
@@ -131,7 +131,7 @@ async def list_uploads(request: Request, front: Front) -> Decision:
     query = request.query
     xml.Encoding(query)
     most = request.number("max-uploads", xml.MAX_KEYS)
-    bucket = await front.bucket(request.access.tenant_id, request.bucket_name)
+    bucket = request.bucket
     after = (query["key-marker"], query.get("upload-id-marker", "")) if query.get("key-marker") else None
     page = await front.index.list_uploads(
         bucket, query.get("prefix", ""), query.get("delimiter", ""), after, most

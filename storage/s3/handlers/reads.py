@@ -2,7 +2,8 @@
 
 from gateway.decision.types import Answer, Decision, SendFile
 from storage.index import ObjectRow
-from storage.s3 import conditional, counts, headers, ranges, remote
+from storage.s3 import answers, conditional, counts, headers, ranges, remote
+from storage.s3.body import Receive
 from storage.s3.errors import S3Error
 from storage.s3.front import Front
 from storage.s3.ranges import ByteRange
@@ -18,7 +19,9 @@ async def read(request: Request, front: Front) -> Decision:
     """
     if "partNumber" in request.query:
         raise S3Error("NotImplemented", "Reading an object by part number is not implemented.")
-    bucket = await front.bucket(request.access.tenant_id, request.bucket_name)
+    if request.query.get("versionId", "null") != "null":
+        raise S3Error("NoSuchVersion")
+    bucket = request.bucket
     if bucket.kind == "s3":
         return remote.forward_read(request, bucket, await front.backend(bucket))
     row = await front.index.head(bucket, request.key)
@@ -41,6 +44,11 @@ async def read(request: Request, front: Front) -> Decision:
         http_date(row.last_modified),
         f"bytes={found.first}-{found.last}" if found else None,
     )
+
+
+async def stream(request: Request, front: Front, receive_body: Receive) -> answers.Stream:
+    """What is sealed, opened on its way."""
+    raise S3Error("NotImplemented")
 
 
 def _describe(request: Request, row: ObjectRow) -> tuple[list[tuple[str, str]], ByteRange | None]:

@@ -16,7 +16,7 @@ from storage.store.digests import BlobInfo
 
 async def put(request: Request, front: Front, receive_body: Receive) -> Answer:
     """Store the body and commit it; the answer is sent when both are durable."""
-    bucket = await front.bucket(request.access.tenant_id, request.bucket_name)
+    bucket = request.bucket
     if bucket.kind == "s3":
         return await remote.stream_put(request, bucket, front, receive_body)
     promised = Promised(request)
@@ -47,7 +47,9 @@ async def put(request: Request, front: Front, receive_body: Receive) -> Answer:
 
 async def delete(request: Request, front: Front, receive_body: Receive) -> Answer:
     """Remove the object; one that is not there is removed already."""
-    bucket = await front.bucket(request.access.tenant_id, request.bucket_name)
+    bucket = request.bucket
+    if request.query.get("versionId", "null") != "null":
+        raise S3Error("NoSuchVersion")
     if "if-match" in request.headers or any(name.startswith("x-amz-if-match") for name in request.headers):
         raise S3Error("NotImplemented", "Conditional deletes are not implemented.")
     change = DeleteCommit(bucket, request.key, request.access.actor)

@@ -128,23 +128,17 @@ def test_a_copy_is_a_put_with_a_source() -> None:
 @pytest.mark.parametrize(
     ("method", "bucket", "key", "query", "code"),
     [
-        ("OPTIONS", "b", "k", "", "AccessForbidden"),
         ("POST", "", "", "", "MethodNotAllowed"),
-        ("POST", "b", "", "", "NotImplemented"),
         ("POST", "b", "k", "", "MethodNotAllowed"),
         ("PATCH", "b", "k", "", "MethodNotAllowed"),
         ("HEAD", "", "", "", "MethodNotAllowed"),
         ("GET", "b", "", "list-type=3", "InvalidArgument"),
-        ("GET", "b", "", "versions", "NotImplemented"),
-        ("GET", "b", "", "acl", "NotImplemented"),
-        ("PUT", "b", "", "versioning", "NotImplemented"),
-        ("PUT", "b", "k", "tagging", "NotImplemented"),
-        ("GET", "b", "k", "attributes", "NotImplemented"),
+        ("PUT", "b", "", "website", "NotImplemented"),
+        ("PUT", "b", "k", "renameObject", "NotImplemented"),
+        ("GET", "b", "k", "torrent", "NotImplemented"),
         ("POST", "b", "k", "select&select-type=2", "NotImplemented"),
         ("GET", "b", "k", "acl&tagging", "NotImplemented"),
         ("PUT", "b", "k", "partNumber=1", "InvalidArgument"),
-        ("GET", "b", "k", "versionId=abc", "NoSuchVersion"),
-        ("DELETE", "b", "k", "versionId=abc", "NoSuchVersion"),
     ],
 )
 def test_refused_operations(method: str, bucket: str, key: str, query: str, code: str) -> None:
@@ -156,7 +150,7 @@ def test_refused_operations(method: str, bucket: str, key: str, query: str, code
 def test_every_operation_needs_a_permission_that_exists() -> None:
     from tenants.permissions import PERMISSIONS as KNOWN
 
-    assert set(PERMISSIONS) == set(Operation)
+    assert set(PERMISSIONS) == set(Operation) - {Operation.PREFLIGHT}
     assert set(PERMISSIONS.values()) <= set(KNOWN)
 
 

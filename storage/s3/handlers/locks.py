@@ -1,0 +1,23 @@
+"""Retention and legal hold of an object's version."""
+
+from gateway.decision.types import Answer, Decision
+from storage.s3.body import Receive
+from storage.s3.errors import S3Error
+from storage.s3.front import Front
+from storage.s3.request import Request
+
+
+async def get_retention(request: Request, front: Front) -> Decision:
+    raise S3Error("NotImplemented")
+
+
+async def get_legal_hold(request: Request, front: Front) -> Decision:
+    raise S3Error("NotImplemented")
+
+
+async def put_retention(request: Request, front: Front, receive_body: Receive) -> Answer:
+    raise S3Error("NotImplemented")
+
+
+async def put_legal_hold(request: Request, front: Front, receive_body: Receive) -> Answer:
+    raise S3Error("NotImplemented")

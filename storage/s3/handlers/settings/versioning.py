@@ -1,0 +1,16 @@
+"""Versioning of a bucket."""
+
+from gateway.decision.types import Answer, Decision
+from storage.s3 import answers, xml
+from storage.s3.body import Receive
+from storage.s3.errors import S3Error
+from storage.s3.front import Front
+from storage.s3.request import Request
+
+
+async def get(request: Request, front: Front) -> Decision:
+    return answers.xml(xml.versioning())
+
+
+async def put(request: Request, front: Front, receive_body: Receive) -> Answer:
+    raise S3Error("NotImplemented")
