@@ -440,6 +440,8 @@ STORAGE_ROOT = HOME / "blobs"
 STORAGE_INLINE_LIMIT = env.size("STORAGE_INLINE_LIMIT", 8 << 10)
 # Bytes of index rows that the decision process keeps in memory; 0: none.
 STORAGE_KEPT_ROWS = env.size("STORAGE_KEPT_ROWS", 32 << 20)
+# Whether keys of SSE-C may come from other machines without TLS, as from a proxy that ends it and does not say so.
+S3_CUSTOMER_KEYS_OVER_HTTP = env.flag("S3_CUSTOMER_KEYS_OVER_HTTP", DEVELOPMENT)
 MAX_UPLOAD_SIZE = env.size("MAX_UPLOAD_SIZE", 5 << 30)
 
 # Workspaces: the image of those whose template names none; how long one may take to answer once it is started;

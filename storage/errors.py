@@ -16,7 +16,15 @@ class BodyTooLarge(StorageRefusal):
 
 
 class BlobMissing(StorageRefusal):
-    """The blob's file is not there: it was removed after its row was read."""
+    """The blob's file is not there: it was removed after its row was read, or its folder cannot be reached."""
+
+
+class BlobCorrupt(StorageRefusal):
+    """The bytes on disk are not those that were written."""
+
+
+class StoreUnavailable(StorageRefusal):
+    """No folder of the store can be written, or the disk failed."""
 
 
 class BucketGone(StorageRefusal):

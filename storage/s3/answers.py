@@ -30,6 +30,7 @@ _REFUSALS: tuple[tuple[type[refusals.StorageRefusal], str], ...] = (
     (refusals.StoreFull, "InsufficientStorage"),
     (refusals.BodyTooLarge, "EntityTooLarge"),
     (refusals.BlobMissing, "ServiceUnavailable"),
+    (refusals.StoreUnavailable, "ServiceUnavailable"),
     (refusals.BucketGone, "NoSuchBucket"),
     (refusals.QuotaReached, "QuotaExceeded"),
     (refusals.PreconditionFailed, "PreconditionFailed"),

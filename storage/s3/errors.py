@@ -43,7 +43,12 @@ CODES: Final[Mapping[str, tuple[int, str]]] = {
     ),
     "InvalidBucketName": (400, "The specified bucket is not valid."),
     "InvalidBucketState": (409, "The request is not valid with the current state of the bucket."),
+    "InvalidChunkSizeError": (400, "Only the last chunk is allowed to have a size less than 8192 bytes"),
     "InvalidDigest": (400, "The Content-MD5 or checksum value that you specified is not valid."),
+    "InvalidEncryptionAlgorithmError": (
+        400,
+        "The encryption request that you specified is not valid. The valid value is AES256.",
+    ),
     "InvalidPart": (
         400,
         "One or more of the specified parts could not be found. The part might not have been uploaded, "
@@ -67,6 +72,11 @@ CODES: Final[Mapping[str, tuple[int, str]]] = {
         "The XML that you provided was not well formed or did not validate against our published schema.",
     ),
     "MalformedPolicy": (400, "Policies must be valid JSON and the first byte must be '{'"),
+    "MalformedTrailerError": (
+        400,
+        "The request contained trailing data that was not well-formed "
+        "or did not conform to our published schema.",
+    ),
     "MalformedXML": (
         400,
         "The XML that you provided was not well formed or did not validate against our published schema.",

@@ -2,6 +2,7 @@
 
 from .blobs import BlobStore, new_id, path_of
 from .digests import ALGORITHMS, BlobInfo, Digests, multipart_etag
+from .sealed import Layout, Opener
 from .writer import BlobWriter
 
 __all__ = [
@@ -10,6 +11,8 @@ __all__ = [
     "BlobStore",
     "BlobWriter",
     "Digests",
+    "Layout",
+    "Opener",
     "multipart_etag",
     "new_id",
     "path_of",

@@ -19,10 +19,11 @@ from pathlib import Path
 from secrets import token_hex
 from typing import TypeVar
 
-from storage.errors import BlobMissing
+from storage.errors import BlobCorrupt, BlobMissing
 
 from . import files
 from .digests import BlobInfo
+from .sealed import Opener, Read, Sealer
 from .writer import BlobWriter
 
 T = TypeVar("T")
@@ -60,11 +61,17 @@ class BlobStore:
         files.sync_folder(self.root)
 
     def writer(
-        self, algorithms: Iterable[str] = (), *, inline_limit: int = 0, size_limit: int | None = None
+        self,
+        algorithms: Iterable[str] = (),
+        *,
+        inline_limit: int = 0,
+        size_limit: int | None = None,
+        sealing: bytes | None = None,
     ) -> BlobWriter:
         """A writer that computes MD5 and `algorithms` (names in ALGORITHMS). Opens nothing yet.
 
-        With `inline_limit` 0 even an empty body becomes a file.
+        With `inline_limit` 0 even an empty body becomes a file. With `sealing`, a data key of 32 bytes, file or inline
+        body hold the sealed bytes and `BlobInfo.layout` what it takes, beside the key, to open them.
         """
         blob_id = new_id()
         return BlobWriter(
@@ -74,6 +81,7 @@ class BlobStore:
             algorithms=algorithms,
             inline_limit=inline_limit,
             size_limit=size_limit,
+            sealer=Sealer(sealing) if sealing is not None else None,
         )
 
     async def join(self, parts: Sequence[str]) -> BlobInfo:
@@ -83,9 +91,18 @@ class BlobStore:
         """
         return await self._in_thread(partial(self._join, parts))
 
-    async def read(self, blob_id: str, start: int = 0, length: int | None = None) -> AsyncIterator[bytes]:
-        """The bytes of a blob in chunks (for copies; clients are served by the edge). Raises BlobMissing."""
+    async def read(
+        self, blob_id: str, start: int = 0, length: int | None = None, *, opener: Opener | None = None
+    ) -> AsyncIterator[bytes]:
+        """The bytes of a blob in chunks (the edge serves clients what is not sealed); by `opener` the plain bytes.
+
+        Raises BlobMissing before the first chunk, with `opener` BlobCorrupt at any: what came before it is right.
+        """
         with await self._in_thread(partial(self._open, blob_id)) as blob:
+            if opener is not None:
+                for each in opener.reads(start, length):
+                    yield await self._in_thread(partial(_open_frames, blob, opener, each))
+                return
             end = os.fstat(blob.fileno()).st_size if length is None else start + length
             while start < end:
                 step = partial(os.pread, blob.fileno(), min(_READ_CHUNK, end - start), start)
@@ -162,3 +179,9 @@ class BlobStore:
 
     async def _in_thread(self, step: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._executor, step)
+
+
+def _open_frames(blob: FileIO, opener: Opener, read: Read) -> bytes:
+    if os.fstat(blob.fileno()).st_size != opener.layout.sealed_size:
+        raise BlobCorrupt("a sealed body has another size than it had")
+    return opener.open(read, os.pread(blob.fileno(), read.length, read.offset))

@@ -10,6 +10,8 @@ from datetime import datetime
 
 from awscrt import checksums as crt
 
+from .sealed import Layout
+
 _CRC: dict[str, tuple[Callable[[bytes, int], int], int]] = {
     "crc32": (crt.crc32, 4),
     "crc32c": (crt.crc32c, 4),
@@ -23,8 +25,9 @@ ALGORITHMS = frozenset((*_CRC, *_HASH))
 class BlobInfo:
     """A body that is safe on disk (`id`) or held in memory for the index to take in (`inline`); one of the two.
 
-    `md5` is hex, `checksums` maps an algorithm's name to the Base64 text S3 headers carry. `modified` has whole
-    seconds: it is the file's mtime and becomes the object's Last-Modified.
+    `size`, `md5` (hex) and `checksums` (an algorithm's name → the Base64 text that S3 headers carry) are those of the
+    plain body, also where it is sealed: file or `inline` are then as `layout` says. `modified` has whole seconds: it
+    is the file's mtime and becomes the object's Last-Modified.
     """
 
     size: int
@@ -33,6 +36,7 @@ class BlobInfo:
     id: str | None = None
     inline: bytes | None = field(default=None, repr=False)
     checksums: dict[str, str] = field(default_factory=dict)
+    layout: Layout | None = None
 
 
 class Digests:

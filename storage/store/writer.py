@@ -16,6 +16,7 @@ from storage.errors import BodyTooLarge
 
 from . import files
 from .digests import BlobInfo, Digests
+from .sealed import Sealer
 
 T = TypeVar("T")
 
@@ -39,11 +40,13 @@ class BlobWriter:
         algorithms: Iterable[str],
         inline_limit: int,
         size_limit: int | None,
+        sealer: Sealer | None = None,
     ) -> None:
         self.received = 0
         self._executor = executor
         self._temporary, self._target = temporary, target
         self._digests = Digests(algorithms)
+        self._sealer = sealer
         self._inline_limit, self._size_limit = inline_limit, size_limit
         self._buffer: list[bytes] = []
         self._buffered = 0
@@ -112,12 +115,21 @@ class BlobWriter:
         body = b"".join(self._buffer)
         self._digests.update(body)
         self._over = True
+        if self._sealer is not None:
+            body = self._sealer.update(body) + self._sealer.finish()
+        return self._info(datetime.now(UTC).replace(microsecond=0), inline=body)
+
+    def _info(
+        self, modified: datetime, *, blob_id: str | None = None, inline: bytes | None = None
+    ) -> BlobInfo:
         return BlobInfo(
-            size=len(body),
+            size=self.received,
             md5=self._digests.md5(),
-            modified=datetime.now(UTC).replace(microsecond=0),
-            inline=body,
+            modified=modified,
+            id=blob_id,
+            inline=inline,
             checksums=self._digests.checksums(),
+            layout=self._sealer.layout if self._sealer else None,
         )
 
     # In the store's threads, one at a time.
@@ -132,7 +144,7 @@ class BlobWriter:
             self._fd = os.open(self._temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640)
         for chunk in chunks:
             self._digests.update(chunk)
-            files.write_all(self._fd, chunk)
+            files.write_all(self._fd, self._sealer.update(chunk) if self._sealer else chunk)
 
     def _publish(self, chunks: list[bytes]) -> BlobInfo:
         with self._lock:
@@ -142,18 +154,14 @@ class BlobWriter:
                 with files.full_disk_is_typed():
                     self._append(chunks)
                     assert self._fd is not None
+                    if self._sealer is not None:
+                        files.write_all(self._fd, self._sealer.finish())
                     modified = files.publish(self._fd, self._temporary, self._target)
             except BaseException:
                 self._drop()
                 raise
             self._close()
-            return BlobInfo(
-                size=self.received,
-                md5=self._digests.md5(),
-                modified=modified,
-                id=self._target.name,
-                checksums=self._digests.checksums(),
-            )
+            return self._info(modified, blob_id=self._target.name)
 
     def _discard(self) -> None:
         with self._lock:

@@ -1,0 +1,308 @@
+"""Encryption at rest of objects in our own store: what requests ask for, and the keys that it takes.
+
+SSE-S3 (`AES256`): the object's data key is sealed by `gateway.crypto`. SSE-C: it is sealed by the customer's key, which
+is never kept; that it unseals is the check that the key is the right one. A row's (or an upload's) `sse` is
+
+    {"mode": "AES256" | "customer", "key": Base64 of the sealed data key, **Layout.as_json()}
+
+and the `sse` of a part is the layout alone. Handlers ask `writing*` before they open a writer and `reading*` before
+they send a byte.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import ipaddress
+import os
+from base64 import b64decode, b64encode
+from binascii import Error as Base64Error
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from django.conf import settings
+
+from gateway import crypto
+from storage.index import BucketInfo, ObjectRow, PartRow, UploadRow
+from storage.s3.errors import S3Error
+from storage.s3.request import Request
+from storage.store.digests import BlobInfo
+from storage.store.sealed import Layout, Opener, new_key
+
+SSE: Final = "x-amz-server-side-encryption"
+CUSTOMER: Final = "-customer"
+SOURCE: Final = "x-amz-copy-source"
+AES256: Final = "AES256"
+
+_NONCE = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Writing:
+    """How a body is to be stored: `key` goes into `BlobStore.writer(sealing=…)`, `headers` on the answer.
+
+    Nothing is encrypted where `key` is None; all the rest works then too, so that handlers need not ask.
+    """
+
+    key: bytes | None = field(default=None, repr=False)
+    kept: Mapping[str, Any] | None = None  # mode and sealed key: the `sse` of an upload
+    headers: list[tuple[str, str]] = field(default_factory=list)
+
+    def row(self, info: BlobInfo) -> dict[str, Any] | None:
+        """`PutCommit.sse` for what the writer made."""
+        if self.kept is None:
+            return None
+        assert info.layout is not None
+        return {**self.kept, **info.layout.as_json()}
+
+    def part(self, info: BlobInfo) -> dict[str, Any] | None:
+        """`PartRow.sse` for what the writer made."""
+        return info.layout.as_json() if info.layout else None
+
+    def etag(self, info: BlobInfo) -> str:
+        """The body's ETag: its MD5, but with a customer's key nothing that tells of the plain bytes."""
+        if self.key is None or self.kept is None or self.kept["mode"] == AES256:
+            return info.md5
+        return hmac.digest(self.key, b"etag" + bytes.fromhex(info.md5), "sha256").hex()[:32]
+
+    def takes_over(self, bucket: BucketInfo, source: BucketInfo, row: ObjectRow) -> bool:
+        """Whether a copy of `row` may take its stored bytes as they are, and `row.sse` with them."""
+        if row.sse is None or self.kept is None:
+            return row.sse is None and self.kept is None
+        return bucket.tenant_id == source.tenant_id and row.sse["mode"] == self.kept["mode"] == AES256
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How a body is read: `opener` goes into `BlobStore.read(opener=…)`, `headers` on the answer."""
+
+    opener: Opener | None = None
+    headers: list[tuple[str, str]] = field(default_factory=list)
+
+    def inline(self, body: bytes, start: int = 0, length: int | None = None) -> bytes:
+        """The range of a body that is in the row. Raises BlobCorrupt."""
+        if self.opener is not None:
+            return self.opener.open_bytes(body, start, length)
+        return body[start:] if length is None else body[start : start + length]
+
+
+def writing(request: Request, bucket: BucketInfo) -> Writing:
+    """What PutObject, CopyObject, POST Object and CreateMultipartUpload ask for, else what the bucket does by itself.
+
+    An upload keeps `kept` as its `sse`. Raises S3Error for every wrong combination of headers.
+    """
+    customer = customer_key(request)
+    asked = _managed(request.headers)
+    if customer is not None:
+        if asked:
+            raise S3Error(
+                "InvalidArgument",
+                "Server Side Encryption with Customer provided key is incompatible with the encryption method "
+                "specified",
+                extra={"ArgumentName": SSE, "ArgumentValue": asked},
+            )
+        key = new_key()
+        kept = {"mode": "customer", "key": _wrap(customer, key, bucket)}
+        return Writing(key, kept, customer_headers(customer))
+    if asked or bucket.encryption:
+        key = new_key()
+        sealed = crypto.seal(key, _place(bucket))
+        return Writing(key, {"mode": AES256, "key": b64encode(sealed).decode()}, [(SSE, AES256)])
+    return Writing()
+
+
+def writing_part(request: Request, bucket: BucketInfo, upload: UploadRow) -> Writing:
+    """What UploadPart and UploadPartCopy do: as the upload says. A customer's key must come again, and be the same."""
+    customer = customer_key(request)
+    if upload.sse is None:
+        if customer is not None:
+            raise S3Error(
+                "InvalidRequest", "The multipart upload was initiated without server-side encryption."
+            )
+        return Writing()
+    if upload.sse["mode"] == AES256:
+        _refuse_needless(customer)
+        return Writing(_unseal(upload.sse, bucket), upload.sse, headers(upload.sse))
+    if customer is None:
+        raise S3Error(
+            "InvalidRequest",
+            "The multipart upload initiate requested encryption. Subsequent part requests must include the "
+            "appropriate encryption parameters.",
+        )
+    key = _unwrap(customer, upload.sse, bucket)
+    return Writing(key, upload.sse, customer_headers(customer))
+
+
+def completed(upload: UploadRow, parts: Sequence[PartRow]) -> dict[str, Any] | None:
+    """`PutCommit.sse` of an upload whose parts' blobs are joined in this order."""
+    if upload.sse is None:
+        return None
+    layouts = [Layout.from_json(part.sse) for part in parts if part.sse is not None]
+    assert len(layouts) == len(parts), "parts of a sealed upload are sealed"
+    return {**upload.sse, **Layout.joined(layouts).as_json()}
+
+
+def reading(request: Request, bucket: BucketInfo, row: ObjectRow) -> Reading:
+    """What it takes to read an object (GetObject, HeadObject, GetObjectAttributes). Raises S3Error."""
+    if SSE in request.headers:
+        raise S3Error("InvalidArgument", f"{SSE} header is not supported for this operation.")
+    return _reading(customer_key(request), bucket, row)
+
+
+def reading_source(request: Request, bucket: BucketInfo, row: ObjectRow) -> Reading:
+    """As `reading`, of a copy's source by its `x-amz-copy-source-…` headers; `bucket` is the source's."""
+    return _reading(customer_key(request, SOURCE + "-" + SSE.removeprefix("x-amz-")), bucket, row)
+
+
+def reading_ours(bucket_tenant: int, sse: Mapping[str, Any]) -> Opener | None:
+    """An opener for our own work (verification); None where only the customer can open. Raises CannotOpen."""
+    if sse["mode"] != AES256:
+        return None
+    key = crypto.open_sealed(b64decode(sse["key"]), _place_of(bucket_tenant))
+    return Opener(key, Layout.from_json(sse))
+
+
+def headers(sse: Mapping[str, Any] | None) -> list[tuple[str, str]]:
+    """What answers say about an object, upload or part by its `sse` alone."""
+    return [(SSE, AES256)] if sse is not None and sse["mode"] == AES256 else []
+
+
+def customer_key(request: Request, prefix: str = SSE) -> bytes | None:
+    """The customer's key (32 bytes) that a request brings, or None. Raises S3Error when anything of it is wrong."""
+    algorithm, key, digest = (
+        request.headers.get(prefix + CUSTOMER + name) for name in ("-algorithm", "-key", "-key-md5")
+    )
+    if algorithm is None and key is None and digest is None:
+        return None
+    if not _is_private(request):
+        raise S3Error(
+            "InvalidRequest",
+            "Requests specifying Server Side Encryption with Customer provided keys must be made over a secure "
+            "connection.",
+        )
+    must = "Requests specifying Server Side Encryption with Customer provided keys must provide "
+    if algorithm is None:
+        raise S3Error("InvalidArgument", must + "a valid encryption algorithm.")
+    if algorithm != AES256:
+        raise S3Error("InvalidEncryptionAlgorithmError", extra={"ArgumentValue": algorithm})
+    if not key:
+        raise S3Error("InvalidArgument", must + "an appropriate secret key.")
+    if not digest:
+        raise S3Error("InvalidArgument", must + "the client calculated MD5 of the secret key.")
+    secret = _decoded(key)
+    if len(secret) != 32:
+        raise S3Error("InvalidArgument", "The secret key was invalid for the specified algorithm.")
+    if not hmac.compare_digest(_decoded(digest), _md5(secret)):
+        raise S3Error(
+            "InvalidArgument",
+            "The calculated MD5 hash of the key did not match the hash that was provided.",
+        )
+    return secret
+
+
+def customer_headers(key: bytes) -> list[tuple[str, str]]:
+    """What an answer says of the customer's key that was used."""
+    name = SSE + CUSTOMER
+    return [(name + "-algorithm", AES256), (name + "-key-MD5", b64encode(_md5(key)).decode())]
+
+
+def _managed(given: Mapping[str, str]) -> str:
+    """The encryption with our keys that a write asks for: `AES256` or nothing."""
+    asked = given.get(SSE, "")
+    of_kms = [name for name in (SSE + "-aws-kms-key-id", SSE + "-context") if given.get(name)]
+    if asked in ("aws:kms", "aws:kms:dsse"):
+        raise S3Error("NotImplemented", "Encryption with keys of a KMS is not implemented.")
+    if asked not in ("", AES256):
+        raise S3Error(
+            "InvalidArgument",
+            "The encryption method specified is not supported",
+            extra={"ArgumentName": SSE, "ArgumentValue": asked},
+        )
+    if of_kms:
+        raise S3Error(
+            "InvalidArgument",
+            f"Server Side Encryption with AWS KMS managed key requires HTTP header {SSE} : aws:kms",
+            extra={"ArgumentName": of_kms[0]},
+        )
+    return asked
+
+
+def _reading(customer: bytes | None, bucket: BucketInfo, row: ObjectRow) -> Reading:
+    if row.sse is None:
+        _refuse_needless(customer)
+        return Reading()
+    layout = Layout.from_json(row.sse)
+    if row.sse["mode"] == AES256:
+        _refuse_needless(customer)
+        return Reading(Opener(_unseal(row.sse, bucket), layout), headers(row.sse))
+    if customer is None:
+        raise _not_the_key()
+    return Reading(Opener(_unwrap(customer, row.sse, bucket), layout), customer_headers(customer))
+
+
+def _refuse_needless(customer: bytes | None) -> None:
+    if customer is not None:
+        raise S3Error("InvalidRequest", "The encryption parameters are not applicable to this object.")
+
+
+def _not_the_key() -> S3Error:
+    return S3Error(
+        "InvalidRequest",
+        "The object was stored using a form of Server Side Encryption. The correct parameters must be provided "
+        "to retrieve the object.",
+    )
+
+
+def _is_private(request: Request) -> bool:
+    """Whether nobody between could read a key: TLS, the same machine, or the operator says so."""
+    head = request.head
+    if head.scheme == "https" or settings.S3_CUSTOMER_KEYS_OVER_HTTP:
+        return True
+    try:
+        return ipaddress.ip_address(head.client_ip).is_loopback
+    except ValueError:
+        return False
+
+
+def _unseal(sse: Mapping[str, Any], bucket: BucketInfo) -> bytes:
+    """The data key. A configured key that is missing is our fault, not the client's."""
+    try:
+        return crypto.open_sealed(b64decode(sse["key"]), _place(bucket))
+    except crypto.CannotOpen as e:
+        raise S3Error("InternalError", "The object's key cannot be opened.") from e
+
+
+def _wrap(customer: bytes, key: bytes, bucket: BucketInfo) -> str:
+    nonce = os.urandom(_NONCE)
+    return b64encode(nonce + AESGCM(customer).encrypt(nonce, key, _place(bucket))).decode()
+
+
+def _unwrap(customer: bytes, sse: Mapping[str, Any], bucket: BucketInfo) -> bytes:
+    sealed = b64decode(sse["key"])
+    try:
+        return AESGCM(customer).decrypt(sealed[:_NONCE], sealed[_NONCE:], _place(bucket))
+    except InvalidTag:
+        raise _not_the_key() from None
+
+
+def _place(bucket: BucketInfo) -> bytes:
+    return _place_of(bucket.tenant_id)
+
+
+def _place_of(tenant_id: int) -> bytes:
+    """What binds a data key to its tenant."""
+    return b"storage.object:%d" % tenant_id
+
+
+def _decoded(text: str) -> bytes:
+    try:
+        return b64decode(text, validate=True)
+    except (Base64Error, ValueError):
+        return b""
+
+
+def _md5(key: bytes) -> bytes:
+    return hashlib.md5(key, usedforsecurity=False).digest()
