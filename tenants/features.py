@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Feature:
-    """`covers` are beginnings of the permissions' names."""
+    """`covers` are beginnings of the permissions' names; none where who offers the feature asks for it itself."""
 
     name: str
     title: str
@@ -34,6 +34,7 @@ FEATURES: dict[str, Feature] = {
     feature.name: feature
     for feature in (
         Feature("storage", "Storage", "Buckets, objects, S3 and its access keys, backends", ("storage.",)),
+        Feature("public_buckets", "Public buckets", "Bucket policies that let everybody in", ()),
         Feature(
             "workspaces", "Workspaces", "Workspaces and their tools, templates", ("workspace.", "template.")
         ),

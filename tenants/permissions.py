@@ -42,6 +42,7 @@ GROUPS: dict[str, dict[str, str]] = {
         "storage.object.read": "List and read objects",
         "storage.object.write": "Write objects",
         "storage.object.delete": "Delete objects",
+        "storage.object.lock": "Set retention and legal holds of objects, bypass governance retention",
         "storage.access_key.write": "Make and revoke own S3 access keys",
         "storage.access_key.manage": "See and revoke everybody's S3 access keys",
     },
