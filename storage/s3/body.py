@@ -6,17 +6,15 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Mutable
 from enum import Enum
 from typing import Any, Final
 
+from storage.s3.chain import Chain, Seed
+from storage.s3.chunked import AwsChunked
 from storage.s3.errors import S3Error
 from storage.s3.sigv4 import UNSIGNED
 
 MAX_OBJECT: Final = 5 * 1024**3
 IDLE_SECONDS: Final = 60
 
-STREAMING_TRAILER: Final = "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
 _HEX: Final = re.compile(r"[0-9a-f]{64}\Z")
-_CHUNK: Final = re.compile(rb"[0-9A-Fa-f]{1,16}\Z")
-_MAX_LINE: Final = 1024
-_MAX_TRAILERS: Final = 8
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
@@ -27,23 +25,47 @@ class Payload(Enum):
     HASHED = "its SHA-256 is signed"
     UNSIGNED = "as it is, not signed"
     CHUNKED = "aws-chunked with an unsigned trailer"
+    SIGNED_CHUNKS = "aws-chunked, each chunk signed"
+    SIGNED_TRAILER = "aws-chunked, each chunk and the trailer signed"
+
+    @property
+    def is_chunked(self) -> bool:
+        """Whether the content is inside the aws-chunked coding."""
+        return self not in (Payload.HASHED, Payload.UNSIGNED)
+
+    @property
+    def is_signed_in_chunks(self) -> bool:
+        """Whether only this process can tell if the body is what was signed: it holds the key."""
+        return self in (Payload.SIGNED_CHUNKS, Payload.SIGNED_TRAILER)
+
+    @property
+    def may_trail(self) -> bool:
+        """Whether a trailer may follow the content."""
+        return self in (Payload.CHUNKED, Payload.SIGNED_TRAILER)
+
+
+_MODES: Final[Mapping[str, Payload]] = {
+    UNSIGNED: Payload.UNSIGNED,
+    "STREAMING-UNSIGNED-PAYLOAD-TRAILER": Payload.CHUNKED,
+    "STREAMING-AWS4-HMAC-SHA256-PAYLOAD": Payload.SIGNED_CHUNKS,
+    "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER": Payload.SIGNED_TRAILER,
+}
 
 
 def payload_of(payload_hash: str) -> Payload:
-    """The mode that an `x-amz-content-sha256` names. Raises NotImplemented for signed chunks."""
-    if payload_hash == UNSIGNED:
-        return Payload.UNSIGNED
-    if payload_hash == STREAMING_TRAILER:
-        return Payload.CHUNKED
+    """The mode that an `x-amz-content-sha256` names. Raises NotImplemented for those of Signature Version 4A."""
+    if payload_hash in _MODES:
+        return _MODES[payload_hash]
     if _HEX.match(payload_hash):
         return Payload.HASHED
-    if payload_hash.startswith("STREAMING-"):
+    if payload_hash.startswith("STREAMING-AWS4-ECDSA-"):
         raise S3Error("NotImplemented", f"The payload mode {payload_hash} is not implemented.")
     raise S3Error(
         "InvalidArgument",
         "x-amz-content-sha256 must be UNSIGNED-PAYLOAD, STREAMING-UNSIGNED-PAYLOAD-TRAILER, "
+        "STREAMING-AWS4-HMAC-SHA256-PAYLOAD, STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER "
         "or a valid sha256 value.",
-        extra={"ArgumentName": "x-amz-content-sha256"},
+        extra={"ArgumentName": "x-amz-content-sha256", "ArgumentValue": payload_hash},
     )
 
 
@@ -53,11 +75,9 @@ def announced_size(
     """How many bytes of content the request announces. Raises MissingContentLength or EntityTooLarge."""
     size = content_length
     decoded = headers.get("x-amz-decoded-content-length")
-    if payload is Payload.CHUNKED:
-        if decoded is None:
+    if payload.is_chunked:
+        if decoded is None or not (decoded.isascii() and decoded.isdigit()) or len(decoded) > 18:
             raise S3Error("MissingContentLength")
-        if not (decoded.isascii() and decoded.isdigit()) or len(decoded) > 18:
-            raise S3Error("InvalidArgument", "x-amz-decoded-content-length must be a number")
         size = int(decoded)
     if size is None:
         raise S3Error("MissingContentLength")
@@ -66,85 +86,25 @@ def announced_size(
     return size
 
 
-class AwsChunked:
-    """Decodes `size CRLF data CRLF … 0 CRLF trailer: value CRLF CRLF`, however it is cut into pieces."""
-
-    def __init__(self) -> None:
-        self.trailers: dict[str, str] = {}
-        self.done = False
-        self._left = 0  # bytes of the present chunk's data still to come
-        self._ending = b""  # what of the CRLF after the data is still to come
-        self._line = b""  # of a size or trailer line, what has come so far
-        self._in_trailer = False
-
-    def feed(self, data: bytes) -> list[bytes]:
-        """The content in `data`. Raises InvalidRequest for what is not the coding, or comes after its end."""
-        content: list[bytes] = []
-        at = 0
-        while at < len(data):
-            if self.done:
-                raise S3Error("InvalidRequest", "There is data after the end of the chunked body.")
-            if self._left:
-                piece = data[at : at + self._left]
-                content.append(piece)
-                self._left -= len(piece)
-                at += len(piece)
-                if not self._left:
-                    self._ending = b"\r\n"
-            elif self._ending:
-                if data[at : at + 1] != self._ending[:1]:
-                    raise S3Error("InvalidRequest", "A chunk does not end where its size says.")
-                self._ending = self._ending[1:]
-                at += 1
-            else:
-                at = self._read_line(data, at)
-        return content
-
-    def _read_line(self, data: bytes, at: int) -> int:
-        end = data.find(b"\n", at)
-        stop = len(data) if end < 0 else end + 1
-        self._line += data[at:stop]
-        if len(self._line) > _MAX_LINE:
-            raise S3Error("InvalidRequest", "A line of the chunked body is too long.")
-        if end >= 0:
-            line, self._line = self._line, b""
-            if not line.endswith(b"\r\n"):
-                # Some clients end the trailer's lines with LF alone; a chunk's size must be exact.
-                if not self._in_trailer:
-                    raise S3Error("InvalidRequest", "A chunk's size is malformed.")
-                line = line[:-1] + b"\r\n"
-            self._take(line[:-2])
-        return stop
-
-    def _take(self, line: bytes) -> None:
-        if not self._in_trailer:
-            if not _CHUNK.match(line):
-                raise S3Error("InvalidRequest", "A chunk's size is malformed.")
-            self._left = int(line, 16)
-            self._in_trailer = self._left == 0
-        elif not line:
-            self.done = True
-        else:
-            name, colon, value = line.partition(b":")
-            field = name.decode("latin-1").strip().lower()
-            if not colon or field in self.trailers or len(self.trailers) >= _MAX_TRAILERS:
-                raise S3Error("InvalidRequest", "The trailer is malformed.")
-            self.trailers[field] = value.decode("latin-1").strip()
-
-
 class Body:
-    """The content of a request as it arrives, decoded and counted.
+    """The content of a request as it arrives, decoded, proven and counted.
 
-    Iterating gives its pieces and ends when all that was announced has come; `trailers` are complete then.
-    Raises IncompleteBody when the client stops early or says more than it announced, RequestTimeout when it
-    says nothing for IDLE_SECONDS, InvalidRequest for a broken coding.
+    Iterating gives its pieces and ends when all that was announced has come; `trailers` are complete then. What is
+    signed in chunks must be given the `seed` that the request's proof left. A piece is given before the signature
+    of its chunk is known: whoever stores it must drop it when this raises.
+
+    Raises IncompleteBody when the client stops early, says more than it announced or breaks the coding,
+    SignatureDoesNotMatch for a chunk or trailer that is not what was signed, InvalidChunkSizeError,
+    MalformedTrailerError, RequestTimeout when the client says nothing for IDLE_SECONDS.
     """
 
-    def __init__(self, receive: Receive, payload: Payload, size: int) -> None:
+    def __init__(self, receive: Receive, payload: Payload, size: int, seed: Seed | None = None) -> None:
         self.size = size
         self.trailers: Mapping[str, str] = {}
         self._receive = receive
-        self._chunked = AwsChunked() if payload is Payload.CHUNKED else None
+        self._chunked = (
+            AwsChunked(_chain(payload, seed), trailer=payload.may_trail) if payload.is_chunked else None
+        )
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         arrived = 0
@@ -158,6 +118,18 @@ class Body:
             raise S3Error("IncompleteBody")
         if self._chunked:
             self.trailers = self._chunked.trailers
+
+
+def _chain(payload: Payload, seed: Seed | None) -> Chain | None:
+    if not payload.is_signed_in_chunks:
+        return None
+    if seed is None:
+        raise S3Error(
+            "InvalidRequest",
+            "A payload in signed chunks needs a request that is signed with AWS4-HMAC-SHA256. "
+            "Please use UNSIGNED-PAYLOAD or STREAMING-UNSIGNED-PAYLOAD-TRAILER.",
+        )
+    return Chain(seed)
 
 
 async def read_all(receive: Receive, limit: int) -> bytes:

@@ -169,7 +169,7 @@ PERMISSIONS: Final[Mapping[Operation, str]] = {
 }
 
 # Query parameters that turn a request into another one. Any other parameter is ignored, as S3 does.
-_SUBRESOURCES: Final = frozenset(
+SUBRESOURCES: Final = frozenset(
     """
     abac accelerate acl analytics attributes cors delete encryption intelligent-tiering inventory
     legal-hold lifecycle list-type location logging metadataConfiguration metadataTable metrics
@@ -327,7 +327,7 @@ def classify(method: str, target: Target, query: Mapping[str, str], headers: Map
     """The operation. Raises NotImplemented for what S3 has and this has not, else MethodNotAllowed."""
     if method == "OPTIONS":
         return Operation.PREFLIGHT
-    asked = [name for name in query if name in _SUBRESOURCES] if query else []
+    asked = [name for name in query if name in SUBRESOURCES] if query else []
     subresource = asked[0] if asked else ""
     if target.key:
         table = _OBJECT

@@ -17,11 +17,12 @@ class Promised:
 
     def __init__(self, request: Request, limit: int = MAX_OBJECT) -> None:
         self.payload = request.payload
+        self.seed = request.seed
         self.size = announced_size(self.payload, request.head.content_length, request.headers, limit)
         self.checksum = checksums.asked(request.headers)
         self._md5 = checksums.content_md5(request.headers)
         self._sha256 = request.payload_hash if self.payload is Payload.HASHED else None
-        if self.checksum and self.checksum.value is None and self.payload is not Payload.CHUNKED:
+        if self.checksum and self.checksum.value is None and not self.payload.may_trail:
             raise S3Error("InvalidRequest", "x-amz-trailer needs a payload that is sent in chunks.")
 
     @property
@@ -41,14 +42,14 @@ class Promised:
             raise S3Error("XAmzContentSHA256Mismatch", extra={"ClientComputedContentSHA256": self._sha256})
         if self._md5 and md5 != self._md5:
             raise S3Error("BadDigest", "The Content-MD5 you specified did not match what we received.")
+        trailing = self.checksum is not None and self.checksum.value is None
+        if trailers.keys() != ({f"x-amz-checksum-{self.algorithm}"} if trailing else set()):
+            raise S3Error("MalformedTrailerError")
         if self.checksum is None:
             return
         algorithm, value = self.checksum
         if value is None:
-            value = trailers.get(f"x-amz-checksum-{algorithm}")
-            if value is None:
-                raise S3Error("InvalidRequest", "The trailer that x-amz-trailer announced did not come.")
-            checksums.valid(algorithm, value)
+            value = checksums.valid(algorithm, trailers[f"x-amz-checksum-{algorithm}"])
         if computed[algorithm] != value:
             raise S3Error(
                 "BadDigest",
@@ -60,7 +61,7 @@ async def into_store(
     front: Front, promised: Promised, receive: Receive, *, keep: Collection[str], inline_limit: int = 0
 ) -> BlobInfo:
     """The body as a blob, with the checksums named by `keep`. Raises S3Error; nothing of it is left then."""
-    body = Body(receive, promised.payload, promised.size)
+    body = Body(receive, promised.payload, promised.size, promised.seed)
     algorithms = promised.algorithms.union(keep)
     async with front.store.writer(algorithms, inline_limit=inline_limit, size_limit=promised.size) as writer:
         async for piece in body:
@@ -83,7 +84,7 @@ async def discard(front: Front, info: BlobInfo) -> None:
 async def document(request: Request, receive: Receive, limit: int) -> bytes:
     """A request's XML document. Raises S3Error for what is too long or not what was promised."""
     promised = Promised(request, limit)
-    body = Body(receive, promised.payload, promised.size)
+    body = Body(receive, promised.payload, promised.size, promised.seed)
     content = b"".join([piece async for piece in body])
     digests = Digests(promised.algorithms)
     digests.update(content)

@@ -255,7 +255,7 @@ class _Checked:
         self.failure: S3Error | None = None
         self.checksums: dict[str, str] = {}
         self._promised = promised
-        self._body = Body(receive_body, promised.payload, promised.size)
+        self._body = Body(receive_body, promised.payload, promised.size, promised.seed)
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         digests = Digests(self._promised.algorithms)
@@ -339,7 +339,9 @@ async def _backend(bucket: BucketInfo, front: Front) -> Backend:
 
 def _passes(promised: Promised, backend: BackendInfo) -> bool:
     """Whether the backend takes the body as the client sends it."""
-    return promised.payload is not Payload.CHUNKED or backend.checksum_mode == "when_supported"
+    if promised.payload is Payload.CHUNKED:
+        return backend.checksum_mode == "when_supported"
+    return not promised.payload.is_chunked  # it could not prove signed chunks, which name our key
 
 
 def _kept_on_put(backend: BackendInfo) -> tuple[str, ...]:

@@ -5,9 +5,10 @@ from datetime import UTC, datetime
 
 from gateway.decision.types import RequestHead
 from storage.index import BucketInfo
+from storage.s3 import claims, sigv2
 from storage.s3 import headers as object_headers
-from storage.s3 import sigv4
 from storage.s3.body import Payload, payload_of
+from storage.s3.chain import Seed
 from storage.s3.errors import S3Error
 from storage.s3.front import Front
 from storage.s3.operation import Operation, Target, classify, locate, parse_query
@@ -31,6 +32,7 @@ class Request:
     payload_hash: str
     access: AccessKeyInfo
     found: BucketInfo | None = None
+    seed: Seed | None = None  # proves a body that is signed in chunks
 
     @property
     def bucket(self) -> BucketInfo:
@@ -91,15 +93,14 @@ class Claimed:
     target: Target
     query: dict[str, str]
     headers: dict[str, str]
-    claim: sigv4.Claim
+    claim: claims.Claim
     access: AccessKeyInfo
 
     def prove(self) -> Request:
         """The request as it may be carried out. Raises S3Error."""
         head, claim, headers = self.head, self.claim, self.headers
-        sigv4.prove(claim, self.access.secret, head.method, head.raw_path, head.raw_query, headers)
-        if claim.presigned:
-            headers = _with_hoisted(headers, self.query)
+        seed = claims.prove(claim, self.access.secret, head, headers)
+        headers = claims.meant(claim, headers, self.query)
         object_headers.refuse_unsupported(headers)
         return Request(
             head,
@@ -110,6 +111,7 @@ class Claimed:
             headers,
             claim.payload_hash,
             self.access,
+            seed=seed,
         )
 
 
@@ -119,7 +121,8 @@ async def claimed(head: RequestHead, front: Front) -> Claimed:
     query = parse_query(head.raw_query)
     headers = by_name(head)
     asked = classify(head.method, target, query, headers)
-    claim = sigv4.read_claim(headers, head.raw_query, datetime.now(UTC))
+    resource = sigv2.resource_of(head.host, head.raw_path, front.domain)
+    claim = claims.read(headers, head.raw_query, datetime.now(UTC), resource)
     if claim is None:
         raise S3Error("AccessDenied")
     return Claimed(head, asked, target, query, headers, claim, await front.access_key(claim.access_key_id))
@@ -132,13 +135,3 @@ def by_name(head: RequestHead) -> dict[str, str]:
         name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
         found[name] = f"{found[name]},{value}" if name in found else value
     return found
-
-
-def _with_hoisted(headers: dict[str, str], query: dict[str, str]) -> dict[str, str]:
-    """Signers move x-amz-* headers into a presigned URL's query; there they say the same."""
-    hoisted = {
-        name.lower(): object_headers.wire(value)
-        for name, value in query.items()
-        if name[:6].lower() == "x-amz-" and name not in sigv4.QUERY_CLAIM
-    }
-    return hoisted | headers if hoisted else headers

@@ -11,7 +11,7 @@ from botocore.auth import S3SigV4Auth, S3SigV4QueryAuth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from storage.s3 import sigv4
+from storage.s3 import claims, sigv4
 from storage.s3.errors import S3Error
 
 VECTORS = json.loads((Path(__file__).parent / "vectors" / "aws_c_auth_v4.json").read_text())
@@ -29,6 +29,12 @@ NORMALISED = {
 ADDED_LATER = {"post-sts-header-after"}
 NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 AKID, SECRET = "GKAAAAAAAAAAAAAAAAAA", "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0"
+
+
+def read(headers: dict[str, str], query: str, now: datetime) -> sigv4.Claim | None:
+    claim = claims.read(headers, query, now, "/docs/k")
+    assert claim is None or isinstance(claim, sigv4.Claim)
+    return claim
 
 
 def parse(text: str) -> tuple[str, str, str, dict[str, str]]:
@@ -135,7 +141,7 @@ def test_examples_of_the_s3_documentation(
         f"SignedHeaders={signed},Signature={signature}",
         **headers,
     }
-    claim = sigv4.read_claim(headers, query, DOCUMENTED)
+    claim = read(headers, query, DOCUMENTED)
     assert claim is not None
     sigv4.prove(claim, "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", method, path, query, headers)
 
@@ -147,7 +153,7 @@ def test_presigned_example_of_the_s3_documentation() -> None:
         "aeeed9bbccd4d02ee5c0109b86d86835f995330da4c265957d157751f604d404"
     )
     headers = {"host": "examplebucket.s3.amazonaws.com"}
-    claim = sigv4.read_claim(headers, query, DOCUMENTED + timedelta(hours=23))
+    claim = read(headers, query, DOCUMENTED + timedelta(hours=23))
     assert claim is not None
     assert claim.presigned
     assert claim.payload_hash == sigv4.UNSIGNED
@@ -169,10 +175,11 @@ class Signed:
         region: str = "us-east-1",
         secret: str = SECRET,
         payload: str = "",
+        token: str | None = None,
     ) -> None:
         monkeypatch.setattr("botocore.auth.get_current_datetime", lambda: at.replace(tzinfo=None))
         request = AWSRequest(method, url, headers=headers or {}, data=b"body" if expires is None else None)
-        credentials = Credentials(AKID, secret)
+        credentials = Credentials(AKID, secret, token)
         if expires is None:
             auth = S3SigV4Auth(credentials, "s3", region)
             if payload:
@@ -186,7 +193,7 @@ class Signed:
         self.headers["host"] = parts.netloc
 
     def check(self, now: datetime = NOW) -> sigv4.Claim:
-        claim = sigv4.read_claim(self.headers, self.query, now)
+        claim = read(self.headers, self.query, now)
         assert claim is not None
         sigv4.prove(claim, SECRET, self.method, self.path, self.query, self.headers)
         return claim
@@ -217,7 +224,16 @@ def test_what_botocore_signs_is_accepted(
     Signed(monkeypatch, url, expires=expires, region="mars-north-9").check()
 
 
-@pytest.mark.parametrize("mode", ["UNSIGNED-PAYLOAD", "STREAMING-UNSIGNED-PAYLOAD-TRAILER", "0" * 64])
+@pytest.mark.parametrize(
+    "mode",
+    [
+        "UNSIGNED-PAYLOAD",
+        "STREAMING-UNSIGNED-PAYLOAD-TRAILER",
+        "STREAMING-AWS4-HMAC-SHA256-PAYLOAD",
+        "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER",
+        "0" * 64,
+    ],
+)
 @pytest.mark.parametrize("tamper", ["path", "query", "method", "header", "mode", "secret"])
 def test_every_payload_mode_is_verified(monkeypatch: pytest.MonkeyPatch, mode: str, tamper: str) -> None:
     request = Signed(
@@ -283,11 +299,17 @@ def test_presigned_times(monkeypatch: pytest.MonkeyPatch, seconds: int, message:
         request.check(now)
 
 
-@pytest.mark.parametrize("expires", ["0", "604801", "-1", "1e3", "", "x", "9" * 30, "٣"])
-def test_presigned_expiry_out_of_bounds(monkeypatch: pytest.MonkeyPatch, expires: str) -> None:
+@pytest.mark.parametrize(
+    ("expires", "code"),
+    [
+        *((bad, "AccessDenied") for bad in ("0", "604801", "-1", "9" * 30)),
+        *((bad, "AuthorizationQueryParametersError") for bad in ("1e3", "", "x", "--1", "٣")),
+    ],
+)
+def test_presigned_expiry_out_of_bounds(monkeypatch: pytest.MonkeyPatch, expires: str, code: str) -> None:
     request = Signed(monkeypatch, expires=60)
     request.query = request.query.replace("X-Amz-Expires=60", f"X-Amz-Expires={expires}")
-    request.refused("AuthorizationQueryParametersError")
+    request.refused(code)
 
 
 def test_seven_days_are_the_most_a_presigned_url_may_last(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -332,6 +354,9 @@ GOOD = {"Credential": "A/20260301/r/s3/aws4_request", "SignedHeaders": "host", "
         {"Credential": "A"},
         {"Signature": f"{EMPTY}, Signature={EMPTY}"},
         {"Signature": f"{EMPTY}, Extra"},
+        {"Signature": f"{EMPTY}, Extra=1"},
+        {"Signature": ""},
+        {"Credential": "A/2026-03-01/r/s3/aws4_request"},
     ],
 )
 def test_malformed_authorization(change: dict[str, str]) -> None:
@@ -343,30 +368,55 @@ def test_malformed_authorization(change: dict[str, str]) -> None:
         "authorization": f"AWS4-HMAC-SHA256 {fields}",
     }
     with pytest.raises(S3Error) as caught:
-        sigv4.read_claim(headers, "", NOW)
+        read(headers, "", NOW)
     assert caught.value.code == "AuthorizationHeaderMalformed"
 
 
 @pytest.mark.parametrize(
     ("headers", "query", "code"),
     [
-        ({"authorization": "AWS AKID:c2ln"}, "", "InvalidRequest"),
-        ({"authorization": "Bearer mcp_x_y"}, "", "InvalidRequest"),
-        ({"authorization": "AWS4-ECDSA-P256-SHA256 Credential=x"}, "", "InvalidRequest"),
-        ({}, "AWSAccessKeyId=A&Signature=x&Expires=1", "InvalidRequest"),
-        ({"x-amz-security-token": "t"}, "", "InvalidToken"),
-        ({}, "X-Amz-Security-Token=t", "InvalidToken"),
+        ({"authorization": "Bearer mcp_x_y"}, "", "InvalidArgument"),
+        ({"authorization": "AWS2-HMAC-SHA1 x"}, "", "InvalidArgument"),
+        ({"authorization": "nothing"}, "", "InvalidArgument"),
+        ({"authorization": "AWS4-ECDSA-P256-SHA256 Credential=x"}, "", "NotImplemented"),
+        ({}, "X-Amz-Algorithm=AWS4-ECDSA-P256-SHA256", "NotImplemented"),
+        ({"authorization": "AWS A:c2ln"}, "AWSAccessKeyId=A&Signature=x&Expires=1", "InvalidArgument"),
+        ({}, "X-Amz-Signature=x&AWSAccessKeyId=A&Signature=x&Expires=1", "InvalidArgument"),
         ({}, "X-Amz-Signature=x", "AuthorizationQueryParametersError"),
     ],
 )
 def test_other_mechanisms_are_refused(headers: dict[str, str], query: str, code: str) -> None:
     with pytest.raises(S3Error) as caught:
-        sigv4.read_claim(headers, query, NOW)
+        read(headers, query, NOW)
     assert caught.value.code == code
 
 
 def test_no_claim_is_anonymous() -> None:
-    assert sigv4.read_claim({"host": "h"}, "list-type=2&prefix=X-Amz-", NOW) is None
+    assert read({"host": "h"}, "list-type=2&prefix=X-Amz-", NOW) is None
+    assert read({"host": "h", "authorization": ""}, "prefix=Signature", NOW) is None
+    assert read({"host": "h", "x-amz-security-token": "t"}, "", NOW) is None
+
+
+@pytest.mark.parametrize("expires", [None, 60])
+def test_a_session_token_is_part_of_the_claim_and_signed(
+    monkeypatch: pytest.MonkeyPatch, expires: int | None
+) -> None:
+    request = Signed(monkeypatch, expires=expires, token="the-token/+=")
+    assert request.check().security_token == "the-token/+="
+    if expires is None:
+        request.headers["x-amz-security-token"] = "another"
+        request.refused("SignatureDoesNotMatch")
+        del request.headers["x-amz-security-token"]
+        request.refused("SignatureDoesNotMatch")
+        request = Signed(monkeypatch)
+        request.headers["x-amz-security-token"] = "added"
+        request.refused("AccessDenied")
+    else:
+        request.headers["x-amz-security-token"] = "another"
+        request.refused("InvalidRequest")
+        del request.headers["x-amz-security-token"]
+        request.query = request.query.replace("the-token", "another")
+        request.refused("SignatureDoesNotMatch")
 
 
 @pytest.mark.parametrize(
