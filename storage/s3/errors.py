@@ -1,5 +1,6 @@
 """S3's errors: one exception, one table of codes, one XML document."""
 
+import re
 from collections.abc import Mapping
 from typing import Final
 
@@ -172,3 +173,8 @@ def document(error: S3Error, resource: str, request_id: str, host_id: str) -> by
         f"<Resource>{escape(resource)}</Resource><RequestId>{escape(request_id)}</RequestId>"
         f"<HostId>{escape(host_id)}</HostId></Error>"
     ).encode()
+
+
+def word(code: str) -> str:
+    """A code as the API tells it: `malformed_xml`, `no_such_cors_configuration`."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", code).lower()

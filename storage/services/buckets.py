@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from django.db import IntegrityError, connection, transaction
 
@@ -10,11 +11,11 @@ from gateway.errors import Conflict, Invalid, NotFound
 from gateway.queue import enqueue
 from realtime import services as realtime
 from storage import tasks
-from storage.models import Bucket, Object, Upload, WriteIntent
+from storage.models import Bucket, Object, ObjectVersion, Upload, WriteIntent
 from tenants.principal import Principal
 from tenants.services import audit, quotas, snapshot
 
-from . import backends, placements, usage
+from . import backends, bucket_settings, placements, usage
 
 _FORM = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _ADDRESS = re.compile(r"\d{1,3}(\.\d{1,3}){3}")
@@ -36,18 +37,36 @@ def check_name(name: str) -> None:
         raise Invalid(f"Not a bucket name: {text}", code="invalid_bucket_name", errors={"name": [text]})
 
 
-def create_bucket(name: str, *, backend: str | None = None, actor: Principal) -> Bucket:
+def create_bucket(
+    name: str,
+    *,
+    backend: str | None = None,
+    object_lock: bool = False,
+    tags: Mapping[str, str] | None = None,
+    actor: Principal,
+) -> Bucket:
     """A bucket of the caller's tenant on the named backend, else the default one.
 
-    On a remote backend it is made after the commit; until then `placement.is_settled` is False. Raises Invalid,
-    Conflict (code `bucket_exists`) where the tenant has one of that name, QuotaExceeded.
+    With `object_lock` its versions can be locked, so it has versions. On a remote backend it is made after the
+    commit; until then `placement.is_settled` is False. Raises Invalid, Conflict (code `bucket_exists`) where the
+    tenant has one of that name, QuotaExceeded.
     """
     actor.require("storage.bucket.write")
     check_name(name)
+    labels = bucket_settings.valid_tags(tags or {})
     chosen = backends.for_new_bucket(backend, actor=actor)
+    if object_lock:
+        bucket_settings.check_capability(chosen, "object_lock")
     with transaction.atomic():
         quotas.check(actor.tenant.pk, "buckets", Bucket.objects.filter(tenant=actor.tenant))
-        bucket = Bucket(tenant=actor.tenant, name=name, created_by=actor.label)
+        bucket = Bucket(
+            tenant=actor.tenant,
+            name=name,
+            created_by=actor.label,
+            object_lock=object_lock,
+            versioning=Bucket.Versioning.ENABLED if object_lock else "",
+            tags=labels,
+        )
         try:
             with transaction.atomic():
                 bucket.save()
@@ -56,7 +75,10 @@ def create_bucket(name: str, *, backend: str | None = None, actor: Principal) ->
                 f"There is a bucket {name} already.", code="bucket_exists", errors={"name": ["Taken."]}
             ) from None
         placement = placements.place(bucket, chosen)
-        audit.record(actor, "storage.bucket.create", target=name, after={"backend": chosen.name})
+        made: dict[str, object] = {"backend": chosen.name}
+        if object_lock:
+            made["object_lock"] = True
+        audit.record(actor, "storage.bucket.create", target=name, after=made)
         snapshot.changed("buckets")
         realtime.publish(
             actor.tenant.pk,
@@ -80,7 +102,7 @@ def get_bucket(name: str, *, actor: Principal) -> Bucket:
 
 
 def delete_bucket(bucket: Bucket, *, actor: Principal) -> None:
-    """Remove an empty bucket; unfinished uploads go with it.
+    """Remove an empty bucket, one without versions and delete markers too; unfinished uploads go with it.
 
     Raises Conflict: `bucket_not_empty`, or `bucket_busy` while a write to its backend is under way.
     """
@@ -88,7 +110,8 @@ def delete_bucket(bucket: Bucket, *, actor: Principal) -> None:
     with transaction.atomic():
         usage.lock(bucket.tenant_id)  # no object can be committed until this is
         bucket = get_bucket(bucket.name, actor=actor)
-        if Object.objects.filter(tenant_id=bucket.tenant_id, bucket=bucket).exists():
+        kept: tuple[type[Object | ObjectVersion], ...] = (Object, ObjectVersion)
+        if any(kind.objects.filter(tenant_id=bucket.tenant_id, bucket=bucket).exists() for kind in kept):
             raise Conflict("The bucket is not empty.", code="bucket_not_empty")
         if WriteIntent.objects.filter(bucket=bucket).exists():
             raise Conflict("A write to the bucket is under way; try again shortly.", code="bucket_busy")

@@ -91,7 +91,7 @@ def test_encryption() -> None:
 
 def test_notification() -> None:
     wrapped = "<NotificationConfiguration>{}</NotificationConfiguration>".format
-    bridge = {"EventBridgeConfiguration": {}}
+    bridge: dict[str, object] = {"EventBridgeConfiguration": {}}
     assert notification.read(wrapped("<EventBridgeConfiguration/>").encode()) == bridge
     assert notification.read(wrapped("").encode()) == {}
     assert notification.read(notification.write(bridge)) == bridge
