@@ -135,7 +135,7 @@ def test_a_form_from_elsewhere_is_refused() -> None:
 
 def test_a_defect_shows_the_request_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
     client = signed_in()
-    monkeypatch.setattr("storage.views._buckets", lambda request: 1 / 0)
+    monkeypatch.setattr("storage.pages.buckets._buckets", lambda request: 1 / 0)
     page = client.get("/app/buckets", headers={"X-Request-ID": "find-me-123"})
     assert page.status_code == 500
     assert "find-me-123" in page.content.decode()
@@ -149,7 +149,7 @@ def test_a_database_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> Non
         raise OperationalError("gone")
 
     client = signed_in()
-    monkeypatch.setattr("storage.views._buckets", gone)
+    monkeypatch.setattr("storage.pages.buckets._buckets", gone)
     answer = client.get("/app/buckets", headers=HTMX)
     assert answer.status_code == 503
     assert json.loads(answer.content)["detail"].startswith("The database does not answer")

@@ -1,4 +1,4 @@
-"""Forms of the storage pages."""
+"""Forms of buckets."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from typing import Any
 from django import forms
 
 from gateway.forms import PageForm
-
-from .models import Backend
+from storage.models import Backend
 
 
 class BucketForm(PageForm):
@@ -29,11 +28,3 @@ class BucketForm(PageForm):
             self.fields["backend"].choices = choices  # type: ignore[attr-defined]
         else:
             del self.fields["backend"]
-
-
-class AccessKeyForm(PageForm):
-    name = forms.CharField(
-        max_length=100,
-        help_text="What uses it, so that you know it again.",
-        widget=forms.TextInput(attrs={"autocomplete": "off", "autofocus": True}),
-    )

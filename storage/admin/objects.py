@@ -1,0 +1,53 @@
+"""Objects and what they take in the admin."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from unfold.contrib.filters.admin import AutocompleteSelectFilter
+from unfold.decorators import display
+
+from gateway.admin_verbs import LogAdmin, ReadOnlyAdmin
+from storage.models import Object, Usage
+
+from .shown import OF_TENANT
+
+
+@admin.register(Object)
+class ObjectAdmin(LogAdmin):
+    list_display = ("key", "bucket", "tenant", "size", "content_type", "place", "writer", "last_modified")
+    list_select_related = ("bucket", "tenant")
+    list_filter = (OF_TENANT, ("bucket", AutocompleteSelectFilter))
+    list_filter_submit = True
+    search_fields = ("key__startswith", "=etag")
+    search_help_text = "The beginning of a key, or an ETag"
+    fields = (
+        "tenant",
+        "bucket",
+        "key",
+        "size",
+        "etag",
+        "content_type",
+        "metadata",
+        "headers",
+        "checksums",
+        "last_modified",
+        "writer",
+        "place",
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Object]:
+        return super().get_queryset(request).defer("inline")
+
+    @display(description="Lies")
+    def place(self, row: Object) -> str:
+        return f"blob {row.blob}" if row.blob else "in the index or on the backend"
+
+
+@admin.register(Usage)
+class UsageAdmin(ReadOnlyAdmin):
+    list_display = ("tenant", "bytes", "objects_count", "upload_bytes")
+    list_select_related = ("tenant",)
+    search_fields = ("tenant__slug",)
+    ordering = ("-bytes",)

@@ -1,0 +1,87 @@
+"""Pages of buckets: the list, a new one."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlencode
+
+from django.http import HttpResponse
+from django.urls import reverse
+
+from gateway.errors import DomainError
+from gateway.ui import PageRequest, page, sheet, show
+from storage.forms.buckets import BucketForm
+from storage.models import Backend, Bucket
+from storage.services import buckets as verbs
+
+PER_PAGE = 100
+
+
+def _buckets(request: PageRequest) -> dict[str, Any]:
+    rows = Bucket.objects.visible_to(request.principal).select_related("placement__backend")
+    search = request.GET.get("q", "").replace("\0", "")[:63]
+    if search:
+        rows = rows.filter(name__contains=search)
+    after = request.GET.get("after", "").replace("\0", "")
+    found = list(rows.filter(name__gt=after).order_by("name")[: PER_PAGE + 1])
+    following = found[PER_PAGE - 1].name if len(found) > PER_PAGE else ""
+    asked = urlencode({name: value for name, value in (("q", search), ("after", after)) if value})
+    return {
+        "buckets": found[:PER_PAGE],
+        "q": search,
+        "after": after,
+        "next": following,
+        "here": f"{reverse('buckets')}?{asked}",
+    }
+
+
+def _bucket_form(request: PageRequest, data: Any = None) -> BucketForm:
+    return BucketForm(data, backends=list(Backend.objects.visible_to(request.principal)))
+
+
+@page("storage.bucket.read", methods=("GET", "HEAD", "POST"))
+def buckets(request: PageRequest) -> HttpResponse:
+    """The tenant's buckets; POST makes one."""
+    if request.method != "POST":
+        return show(request, "storage/buckets.html", _buckets(request), part="storage/_buckets.html")
+    request.principal.require("storage.bucket.write")
+    form = _bucket_form(request, request.POST)
+    if form.is_valid():
+        try:
+            bucket = verbs.create_bucket(
+                form.cleaned_data["name"],
+                backend=form.cleaned_data.get("backend") or None,
+                actor=request.principal,
+            )
+        except DomainError as error:
+            form.refuse(error)
+        else:
+            response = show(
+                request,
+                "storage/buckets.html",
+                _buckets(request),
+                part="storage/_buckets.html",
+                done=f"The bucket {bucket.name} is there.",
+                closes="sheet",
+            )
+            response["HX-Retarget"] = "#buckets"
+            return response
+    return sheet(request, "storage/_bucket_form.html", {"form": form}, status=422)
+
+
+@page("storage.bucket.write")
+def new_bucket(request: PageRequest) -> HttpResponse:
+    return sheet(request, "storage/_bucket_form.html", {"form": _bucket_form(request)})
+
+
+@page("storage.bucket.delete", methods=("POST",))
+def delete_bucket(request: PageRequest, name: str) -> HttpResponse:
+    bucket = verbs.get_bucket(name, actor=request.principal)
+    verbs.delete_bucket(bucket, actor=request.principal)
+    return show(
+        request,
+        "storage/buckets.html",
+        _buckets(request),
+        part="storage/_buckets.html",
+        done=f"The bucket {name} is deleted.",
+    )
