@@ -215,6 +215,12 @@ class AccessKey(PublicId):
         blank=True,
         help_text="Beginnings of keys it may use; unset: every key.",
     )
+    actions = ArrayField(
+        models.CharField(max_length=64),
+        null=True,
+        blank=True,
+        help_text="S3's actions that it may do, s3:Get* for instance; unset: all.",
+    )
     allowed_networks = ArrayField(
         models.CharField(max_length=64), default=list, blank=True, help_text="CIDR; empty: from everywhere."
     )

@@ -14,7 +14,12 @@ Kind = Literal["local", "s3"]
 
 @dataclass(frozen=True, slots=True)
 class BucketInfo:
-    """A bucket as the decision process knows it. `backend_bucket` is its real name on an `s3` backend."""
+    """A bucket as the decision process knows it. `backend_bucket` is its real name on an `s3` backend.
+
+    `owner` is the tenant's slug, which S3 answers as the owner's id. `public_name` is the name where strangers may
+    find it. `is_off`: nobody gets in while the tenant has storage switched off; `never_public`: nor strangers while
+    it has public buckets switched off.
+    """
 
     id: int
     tenant_id: int
@@ -32,6 +37,10 @@ class BucketInfo:
     public_access_block: Mapping[str, bool] | None = None
     cors: Sequence[Mapping[str, Any]] = ()
     tags: Mapping[str, str] = field(default_factory=dict)
+    owner: str = ""
+    public_name: str | None = None
+    is_off: bool = False
+    never_public: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +77,14 @@ class ObjectRow:
 class Expected:
     """A write's condition on the current object: none may be there (`absent`), or one to which all that is set fits.
 
-    `etag` is without quotes, `*` means any. `size` and `last_modified` (whole seconds) are conditions of deletes.
+    `etag` is without quotes, `*` means any. With `unlike` there may be none, or one with any other ETag. `size` and
+    `last_modified` (whole seconds) are conditions of deletes; those of a delete by version are on that version, and
+    what is not there anyway meets them all.
     """
 
     absent: bool = False
     etag: str | None = None
+    unlike: str | None = None
     size: int | None = None
     last_modified: datetime | None = None
 

@@ -47,8 +47,9 @@ class Request:
 
     @property
     def owner(self) -> Owner:
-        """Whose everything is that this caller can see."""
-        return Owner(self.access.tenant_slug, self.access.tenant_slug)
+        """Whose the bucket is, or the buckets are."""
+        slug = self.found.owner if self.found else self.access.tenant_slug
+        return Owner(slug, slug)
 
     @property
     def part_number(self) -> int:
