@@ -1,18 +1,27 @@
 """Headers of objects: which of a write's are kept, how a read gives them back, which are refused."""
 
 from collections.abc import Mapping
-from typing import Final, NamedTuple
+from dataclasses import dataclass, field
+from typing import Any, Final
 
-from storage.index.types import ObjectRow
-from storage.s3 import checksums
+from storage.index.types import NULL_VERSION, BucketInfo, ObjectRow
+from storage.s3 import checksums, lock_headers
+from storage.s3.documents import acl, tags
 from storage.s3.errors import S3Error
 from storage.s3.text import http_date
 
 DEFAULT_TYPE: Final = "binary/octet-stream"
 META: Final = "x-amz-meta-"
 MAX_METADATA: Final = 2048
+REDIRECT: Final = "x-amz-website-redirect-location"
+TAGGING: Final = "x-amz-tagging"
+VERSION: Final = "x-amz-version-id"
+DELETE_MARKER: Final = "x-amz-delete-marker"
 
-_KEPT: Final = ("cache-control", "content-disposition", "content-encoding", "content-language", "expires")
+_KEPT: Final = (
+    *("cache-control", "content-disposition", "content-encoding", "content-language", "expires"),
+    REDIRECT,
+)
 _OVERRIDES: Final = {
     "response-content-type": "Content-Type",
     "response-content-language": "Content-Language",
@@ -21,41 +30,28 @@ _OVERRIDES: Final = {
     "response-content-disposition": "Content-Disposition",
     "response-content-encoding": "Content-Encoding",
 }
+_OF_304: Final = frozenset({"etag", "last-modified", "cache-control", "expires", VERSION})
 # A header that asks for something is refused rather than ignored. These values ask for what is so anyway.
 _HARMLESS: Final[Mapping[str, frozenset[str]]] = {
-    "x-amz-acl": frozenset({"", "private", "bucket-owner-full-control", "bucket-owner-read"}),
     "x-amz-storage-class": frozenset({"", "STANDARD"}),
-    "x-amz-object-ownership": frozenset({"", "BucketOwnerEnforced"}),
-    "x-amz-bucket-object-lock-enabled": frozenset({"", "false", "False"}),
     "x-amz-mfa": frozenset({""}),
-    "x-amz-tagging-directive": frozenset({"COPY"}),
 }
-_UNSUPPORTED: Final = (
-    "x-amz-bypass-governance-retention",
-    "x-amz-copy-source-server-side-encryption",
-    "x-amz-grant-",
-    "x-amz-object-lock-",
-    "x-amz-rename-source",
-    "x-amz-server-side-encryption",
-    "x-amz-source-expected-bucket-owner",
-    "x-amz-tagging",
-    "x-amz-website-redirect-location",
-    "x-amz-write-offset-bytes",
-    "x-amz-expected-bucket-owner",
-    "x-amz-if-match-",
-)
+_UNSUPPORTED: Final = ("x-amz-rename-source", "x-amz-write-offset-bytes")
 
 
-class Kept(NamedTuple):
-    """What of a write's headers stays with the object."""
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What of a write's headers stays with the object. `lock` is as ObjectRow has it."""
 
     content_type: str
     metadata: dict[str, str]
     headers: dict[str, str]
+    tags: dict[str, str] = field(default_factory=dict)
+    lock: dict[str, Any] = field(default_factory=dict)
 
 
 def refuse_unsupported(headers: Mapping[str, str]) -> None:
-    """Raise for an x-amz-* header whose wish would not be fulfilled."""
+    """Raise for an x-amz-* header whose wish no operation fulfils."""
     for name, value in headers.items():
         if not name.startswith("x-amz-"):
             continue
@@ -68,11 +64,22 @@ def refuse_unsupported(headers: Mapping[str, str]) -> None:
             raise S3Error("NotImplemented", extra={"Header": name})
 
 
+def wanted(bucket: BucketInfo, headers: Mapping[str, str]) -> Kept:
+    """As `kept`, once what the headers ask for is possible in the bucket: no access but its policy's, locks only
+    where it has them. Raises S3Error.
+    """
+    acl.check_headers(headers, public_blocked=bool((bucket.public_access_block or {}).get("BlockPublicAcls")))
+    found = kept(headers)
+    if found.lock:
+        lock_headers.require(bucket)
+    return found
+
+
 def kept(headers: Mapping[str, str]) -> Kept:
     """What a PUT, CreateMultipartUpload or replacing copy says about the object.
 
-    Names of metadata are in lower case; values are text (the wire has UTF-8). Raises MetadataTooLarge, or
-    InvalidArgument for a value that is not UTF-8.
+    Names of metadata are in lower case; values are text (the wire has UTF-8). Raises MetadataTooLarge, InvalidTag, or
+    InvalidArgument for a value that is not UTF-8 or not what its header may say.
     """
     metadata = {
         name.removeprefix(META): _text(name, value)
@@ -90,18 +97,44 @@ def kept(headers: Mapping[str, str]) -> Kept:
             system["content-encoding"] = left
         else:
             del system["content-encoding"]
-    return Kept(_text("content-type", headers.get("content-type", "")) or DEFAULT_TYPE, metadata, system)
+    if not system.get(REDIRECT, "/").startswith(("/", "http://", "https://")):
+        raise S3Error(
+            "InvalidArgument",
+            "The website redirect location must have a prefix of 'http://' or 'https://' or '/'.",
+            extra={"ArgumentName": REDIRECT, "ArgumentValue": system[REDIRECT]},
+        )
+    return Kept(
+        _text("content-type", headers.get("content-type", "")) or DEFAULT_TYPE,
+        metadata,
+        system,
+        tags.from_header(headers.get(TAGGING, "")),
+        lock_headers.read(headers),
+    )
 
 
 def answer(row: ObjectRow, *, with_checksum: bool) -> list[tuple[str, str]]:
-    """The headers of a GET or HEAD, without those about length, range and the request."""
+    """The headers of a GET or HEAD, without those about version, length, range and the request."""
     found = [("ETag", f'"{row.etag}"'), ("Last-Modified", http_date(row.last_modified))]
     found.append(("Content-Type", wire(row.content_type)))
     found += [(name.title(), wire(value)) for name, value in row.headers.items() if name in _KEPT]
     found += [(META + name, wire(value)) for name, value in row.metadata.items()]
+    if row.tags:
+        found.append(("x-amz-tagging-count", str(len(row.tags))))
+    if row.lock:
+        found += lock_headers.answer(row.lock)
     if with_checksum:
         found += checksum(row.checksums)
     return found
+
+
+def version(row: ObjectRow) -> list[tuple[str, str]]:
+    """The header that names a version just written; S3 has none while versions are not kept, or suspended."""
+    return [] if row.version_id == NULL_VERSION else [(VERSION, row.version_id)]
+
+
+def not_modified(described: list[tuple[str, str]]) -> dict[str, str]:
+    """What of a read's headers a 304 has too (RFC 9110, 15.4.5)."""
+    return {name: value for name, value in described if name.lower() in _OF_304}
 
 
 def checksum(stored: Mapping[str, str]) -> list[tuple[str, str]]:

@@ -43,7 +43,7 @@ async def copy(request: Request, front: Front, receive_body: Receive) -> Answer:
         )
     row = source.row
     kept = (
-        headers.kept(request.headers)
+        headers.wanted(request.bucket, request.headers)
         if replaces
         else headers.Kept(row.content_type, dict(row.metadata), dict(row.headers))
     )

@@ -23,7 +23,7 @@ ALGORITHM, TYPE = "x-amz-checksum-algorithm", "x-amz-checksum-type"
 
 async def create(request: Request, front: Front, receive_body: Receive) -> Answer:
     bucket = request.bucket
-    kept = headers.kept(request.headers)
+    kept = headers.wanted(request.bucket, request.headers)
     algorithm, kind = checksums.multipart(request.headers)
     asked = ALGORITHM in request.headers
     put = PutCommit(

@@ -20,7 +20,7 @@ async def put(request: Request, front: Front, receive_body: Receive) -> Answer:
     if bucket.kind == "s3":
         return await remote.stream_put(request, bucket, front, receive_body)
     promised = Promised(request)
-    kept = headers.kept(request.headers)
+    kept = headers.wanted(request.bucket, request.headers)
     expected = conditional.expectation(request.headers)
     await front.check_room(bucket, promised.size, request.key)
     info = await receive.into_store(

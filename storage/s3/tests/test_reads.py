@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from storage.index.types import ObjectRow
-from storage.s3 import conditional, headers, ranges
+from storage.index.types import BucketInfo, ObjectRow
+from storage.s3 import conditional, headers, lock_headers, ranges
 from storage.s3.errors import S3Error
 
 MODIFIED = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
@@ -182,17 +182,12 @@ def test_a_query_may_override_headers() -> None:
 @pytest.mark.parametrize(
     ("name", "value", "code"),
     [
-        ("x-amz-acl", "private", None),
-        ("x-amz-acl", "public-read", "NotImplemented"),
         ("x-amz-storage-class", "STANDARD", None),
         ("x-amz-storage-class", "GLACIER", "InvalidStorageClass"),
-        ("x-amz-tagging", "a=b", "NotImplemented"),
-        ("x-amz-server-side-encryption", "aws:kms", "NotImplemented"),
-        ("x-amz-server-side-encryption-customer-key", "x", "NotImplemented"),
-        ("x-amz-object-lock-mode", "COMPLIANCE", "NotImplemented"),
-        ("x-amz-grant-read", "id=1", "NotImplemented"),
-        ("x-amz-website-redirect-location", "/x", "NotImplemented"),
-        ("x-amz-meta-x-amz-acl", "public-read", None),
+        ("x-amz-mfa", "123456", "NotImplemented"),
+        ("x-amz-write-offset-bytes", "5", "NotImplemented"),
+        ("x-amz-rename-source", "/a/b", "NotImplemented"),
+        ("x-amz-meta-x-amz-mfa", "123456", None),
         ("x-amz-user-agent", "x", None),
     ],
 )
@@ -203,3 +198,59 @@ def test_no_wish_is_dropped_in_silence(name: str, value: str, code: str | None) 
     with pytest.raises(S3Error) as caught:
         headers.refuse_unsupported({name: value})
     assert caught.value.code == code
+
+
+@pytest.mark.parametrize(
+    ("sent", "code"),
+    [
+        ({"x-amz-acl": "private"}, None),
+        ({"x-amz-acl": "public-read"}, "AccessControlListNotSupported"),
+        ({"x-amz-acl": "everybody"}, "InvalidArgument"),
+        ({"x-amz-grant-read": "id=1"}, "AccessControlListNotSupported"),
+        ({"x-amz-tagging": "a=b&c"}, None),
+        ({"x-amz-tagging": "&".join(f"{n}=x" for n in range(11))}, "InvalidTag"),
+        ({"x-amz-tagging": "a=1&a=2"}, "InvalidTag"),
+        ({"x-amz-website-redirect-location": "/x"}, None),
+        ({"x-amz-website-redirect-location": "ftp://x"}, "InvalidArgument"),
+        ({"x-amz-object-lock-legal-hold": "ON"}, "InvalidRequest"),
+    ],
+)
+def test_what_a_write_may_ask_for(sent: dict[str, str], code: str | None) -> None:
+    bucket = BucketInfo(1, 1, "b", 1, "local", "", MODIFIED)
+    if code is None:
+        headers.wanted(bucket, sent)
+        return
+    with pytest.raises(S3Error) as caught:
+        headers.wanted(bucket, sent)
+    assert caught.value.code == code
+
+
+UNTIL = "2199-01-01T00:00:00Z"
+MODE_AND_UNTIL = {"x-amz-object-lock-mode": "GOVERNANCE", "x-amz-object-lock-retain-until-date": UNTIL}
+
+
+@pytest.mark.parametrize(
+    ("sent", "lock"),
+    [
+        ({}, {}),
+        (MODE_AND_UNTIL, {"mode": "GOVERNANCE", "until": "2199-01-01T00:00:00.000Z"}),
+        ({"x-amz-object-lock-legal-hold": "ON"}, {"hold": True}),
+        ({"x-amz-object-lock-legal-hold": "OFF"}, {"hold": False}),
+        ({"x-amz-object-lock-legal-hold": "on"}, None),
+        ({"x-amz-object-lock-mode": "GOVERNANCE"}, None),
+        ({"x-amz-object-lock-retain-until-date": UNTIL}, None),
+        (MODE_AND_UNTIL | {"x-amz-object-lock-mode": "governance"}, None),
+        (MODE_AND_UNTIL | {"x-amz-object-lock-retain-until-date": "tomorrow"}, None),
+        (MODE_AND_UNTIL | {"x-amz-object-lock-retain-until-date": "2001-01-01T00:00:00Z"}, None),
+        (MODE_AND_UNTIL | {"x-amz-object-lock-retain-until-date": "9999-99-99T00:00:00Z"}, None),
+    ],
+)
+def test_locks_in_headers(sent: dict[str, str], lock: dict[str, Any] | None) -> None:
+    if lock is None:
+        with pytest.raises(S3Error) as caught:
+            lock_headers.read(sent)
+        assert caught.value.code == "InvalidArgument"
+        return
+    assert lock_headers.read(sent) == lock
+    back = dict(lock_headers.answer(lock))
+    assert back.keys() == sent.keys()
