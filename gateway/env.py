@@ -154,6 +154,17 @@ def words(name: str, default: str = "") -> list[str]:
     return [w.strip() for w in os.environ.get(name, default).split(",") if w.strip()]
 
 
+def pairs(name: str) -> dict[str, str]:
+    """A comma-separated list of `key=value`. Raises EnvError for anything else, and for a key that comes twice."""
+    found: dict[str, str] = {}
+    for word in words(name):
+        key, equals, value = (part.strip() for part in word.partition("="))
+        if not (key and equals and value) or key in found:
+            raise EnvError(f"{name}: {word!r} is not key=value, or its key comes twice")
+        found[key] = value
+    return found
+
+
 def database(url: str, name: str) -> dict[str, str]:
     """Django's connection settings of a `postgresql://user:password@host:port/name` URL.
 

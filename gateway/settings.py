@@ -437,6 +437,8 @@ FORMAT_MODULE_PATH = "gateway.formats"
 
 # Objects up to this size live in the index, larger ones in files.
 STORAGE_ROOT = HOME / "blobs"
+# Further folders, on other disks: name=path, comma-separated.
+STORAGE_FOLDERS = {name: Path(path) for name, path in env.pairs("STORAGE_FOLDERS").items()}
 STORAGE_INLINE_LIMIT = env.size("STORAGE_INLINE_LIMIT", 8 << 10)
 # Bytes of index rows that the decision process keeps in memory; 0: none.
 STORAGE_KEPT_ROWS = env.size("STORAGE_KEPT_ROWS", 32 << 20)

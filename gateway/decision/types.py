@@ -178,7 +178,8 @@ class SendFile:
     """
 
     path: str
-    """Relative to the blob root, `<2 hex>/<id>`; anything but `[0-9a-z_-]` and one `/` is refused."""
+    """Relative to the blob root, `<2 hex>/<id>` or `<folder>/<2 hex>/<id>`; anything but `[0-9a-z_-]` and one or two
+    `/` is refused."""
     headers: Iterable[tuple[str, str]]
     """The object's headers, with Content-Type and ETag. Content-Length, Content-Range and
     Accept-Ranges are the edge's."""

@@ -64,7 +64,7 @@ filled, by repeating the last header, because a rule cannot skip an empty one.""
 
 _ON_THE_WIRE = re.compile(r"[\x21-\x7e\x80-\xff]*\Z")
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
-_BLOB_PATH = re.compile(r"[0-9a-z_-]{1,64}/[0-9a-z_-]{1,128}\Z")
+_BLOB_PATH = re.compile(r"(?:[0-9a-z_-]{1,64}/){1,2}[0-9a-z_-]{1,128}\Z")
 _DIAL = re.compile(r"(?:unix//[!-~]+|(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5})\Z")
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+\Z")
 _HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]+\Z")
@@ -232,7 +232,7 @@ _SIGNATURE = {name.lower(): _key(signature_slot(name)) for name in SIGNATURE_HEA
 
 def _file(decision: SendFile) -> RawHeaders:
     if not _BLOB_PATH.match(decision.path):
-        raise NotSayable(f"SendFile.path is not of the form <folder>/<id>: {decision.path!r}")
+        raise NotSayable(f"SendFile.path is not one or two folders and an id: {decision.path!r}")
     headers = encode(decision.headers)
     headers.append((_ACTION, b"file"))
     headers.append((_PATH, decision.path.encode("latin-1")))

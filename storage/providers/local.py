@@ -8,6 +8,8 @@ from typing import ClassVar
 
 from django.conf import settings
 
+from storage.store.folders import Folders
+
 from .base import Connection, Refused, Unreachable
 
 LEAST_FREE = 64 << 20
@@ -21,7 +23,7 @@ class LocalProvider:
         """`connection` is empty: the store's folder is a setting of the instance."""
 
     def check(self) -> None:
-        """The folder is there, ours to write, and has room."""
+        """The home's folder is there, ours to write, and has room; the further ones are there."""
         root: Path = settings.STORAGE_ROOT
         if not (root / "tmp").is_dir():
             raise Unreachable(f"The store's folder {root} is not there.")
@@ -30,6 +32,9 @@ class LocalProvider:
         disk = os.statvfs(root)
         if disk.f_bavail * disk.f_frsize < LEAST_FREE:
             raise Unreachable(f"The disk of {root} is full.")
+        for folder in Folders(root, settings.STORAGE_FOLDERS).all():
+            if folder.problem:
+                raise Unreachable(f"The store's folder {folder.name}: {folder.problem}.")
 
     def ensure_bucket(self, name: str) -> None:
         pass

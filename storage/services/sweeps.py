@@ -41,7 +41,7 @@ SKEW = timedelta(minutes=2)
 
 def store() -> BlobStore:
     """This instance's store of blobs."""
-    return BlobStore(settings.STORAGE_ROOT)
+    return BlobStore(settings.STORAGE_ROOT, settings.STORAGE_FOLDERS)
 
 
 def remove_garbage() -> int:

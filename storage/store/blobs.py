@@ -1,4 +1,4 @@
-"""Blobs on disk: `<root>/<first 2 hex>/<id>`, written to `<root>/tmp` first and renamed when they are whole.
+"""Blobs on disk: `<folder>/<first 2 hex>/<id>`, written to `<folder>/tmp` first and renamed when they are whole.
 
 A blob's file never changes once it has its name, so whoever opened it reads it to its end, also while it is
 deleted. The edge sends the same files by itself; only regular files with hex ids stand below the root.
@@ -10,26 +10,28 @@ import asyncio
 import os
 import re
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from datetime import datetime
 from functools import partial
 from io import FileIO
 from pathlib import Path
 from secrets import token_hex
 from typing import TypeVar
 
-from storage.errors import BlobCorrupt, BlobMissing
+from storage.errors import BlobCorrupt, BlobMissing, StorageRefusal, StoreUnavailable
 
 from . import files
 from .digests import BlobInfo
+from .folders import RESERVE, TMP, Folder, Folders
 from .sealed import Opener, Read, Sealer
-from .writer import BlobWriter
+from .writer import BlobWriter, Place
 
 T = TypeVar("T")
 
-_ID = re.compile(r"[0-9a-f]{32}", re.ASCII)
-_TMP = "tmp"
+_ID = re.compile(r"(?:([a-z][a-z0-9]{2,6})-)?([0-9a-f]{32})", re.ASCII)
+_FILE = re.compile(r"[0-9a-f]{32}", re.ASCII)
 _THREADS = 16  # they wait for the disk most of the time
 _READ_CHUNK = 256 << 10
 
@@ -40,25 +42,26 @@ def new_id() -> str:
 
 
 def path_of(blob_id: str) -> str:
-    """`ab/<id>`: the blob's file relative to the root. Raises ValueError for anything but an id."""
-    if not _ID.fullmatch(blob_id):
+    """The blob's file relative to the root: `ab/<id>`, or `<folder>/ab/<its hex>`. Raises ValueError for no id."""
+    found = _ID.fullmatch(blob_id)
+    if not found:
         raise ValueError("not a blob id")
-    return f"{blob_id[:2]}/{blob_id}"
+    folder, name = found.groups()
+    return f"{folder}/{name[:2]}/{name}" if folder else f"{name[:2]}/{name}"
 
 
 class BlobStore:
-    """The blobs below one folder. Safe to use from several processes and event loops at once."""
+    """The blobs of one instance. Safe to use from several processes and event loops at once."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, further: Mapping[str, Path] | None = None, reserve: int = RESERVE) -> None:
+        """`root` is the home's own folder, `further` others by name; of each disk `reserve` bytes stay free."""
         self.root = root
+        self.folders = Folders(root, further or {}, reserve)
         self._executor = ThreadPoolExecutor(_THREADS, thread_name_prefix="blobs")
 
     def prepare(self) -> None:
-        """Make the folders (blocking; once at start)."""
-        self.root.mkdir(parents=True, exist_ok=True, mode=0o750)
-        for name in (_TMP, *(f"{n:02x}" for n in range(256))):
-            (self.root / name).mkdir(exist_ok=True, mode=0o750)
-        files.sync_folder(self.root)
+        """Make the folders (blocking; once at start). One that cannot be used is logged, and does without."""
+        self.folders.prepare()
 
     def writer(
         self,
@@ -71,13 +74,15 @@ class BlobStore:
         """A writer that computes MD5 and `algorithms` (names in ALGORITHMS). Opens nothing yet.
 
         With `inline_limit` 0 even an empty body becomes a file. With `sealing`, a data key of 32 bytes, file or inline
-        body hold the sealed bytes and `BlobInfo.layout` what it takes, beside the key, to open them.
+        body hold the sealed bytes and `BlobInfo.layout` what it takes, beside the key, to open them. Raises
+        StoreUnavailable.
         """
-        blob_id = new_id()
+        folder = self._choose(size_limit or 0)
         return BlobWriter(
             self._executor,
-            self.root / _TMP / blob_id,
-            self.root / path_of(blob_id),
+            self.folders,
+            folder,
+            self._place(folder),
             algorithms=algorithms,
             inline_limit=inline_limit,
             size_limit=size_limit,
@@ -87,7 +92,7 @@ class BlobStore:
     async def join(self, parts: Sequence[str]) -> BlobInfo:
         """A new blob of the parts' bytes in order, copied inside the kernel. `md5` is empty (nothing was read).
 
-        Raises StoreFull, BlobMissing.
+        Raises StoreFull, StoreUnavailable, BlobMissing.
         """
         return await self._in_thread(partial(self._join, parts))
 
@@ -131,51 +136,88 @@ class BlobStore:
     def remove_stale_temporaries(self, older_than: float) -> int:
         """Remove files of uploads that were touched last more than `older_than` seconds ago; returns how many."""
         limit, removed = time.time() - older_than, 0
-        with os.scandir(self.root / _TMP) as entries:
-            for entry in entries:
-                with suppress(FileNotFoundError):
-                    if entry.stat(follow_symlinks=False).st_mtime < limit:
-                        Path(entry.path).unlink()
-                        removed += 1
+        for folder in self.folders.usable():
+            with os.scandir(folder.path / TMP) as entries:
+                for entry in entries:
+                    with suppress(FileNotFoundError):
+                        if entry.stat(follow_symlinks=False).st_mtime < limit:
+                            Path(entry.path).unlink()
+                            removed += 1
         return removed
 
     def old_blobs(self, older_than: float) -> Iterator[list[str]]:
-        """Ids of the blobs that were written more than `older_than` seconds ago, folder by folder."""
+        """Ids of the blobs that were written more than `older_than` seconds ago, a folder of them at a time.
+
+        Those in folders that are not there now are left out.
+        """
         limit = time.time() - older_than
-        for n in range(256):
-            found = []
-            with suppress(FileNotFoundError), os.scandir(self.root / f"{n:02x}") as entries:
-                for entry in entries:
-                    with suppress(FileNotFoundError):
-                        if _ID.fullmatch(entry.name) and entry.stat(follow_symlinks=False).st_mtime < limit:
-                            found.append(entry.name)
-            if found:
-                yield found
+        for folder in self.folders.usable():
+            prefix = f"{folder.name}-" if folder.name else ""
+            for n in range(256):
+                found = []
+                with suppress(FileNotFoundError), os.scandir(folder.path / f"{n:02x}") as entries:
+                    for entry in entries:
+                        with suppress(FileNotFoundError):
+                            if (
+                                _FILE.fullmatch(entry.name)
+                                and entry.stat(follow_symlinks=False).st_mtime < limit
+                            ):
+                                found.append(prefix + entry.name)
+                if found:
+                    yield found
 
     def _open(self, blob_id: str) -> FileIO:
         try:
             return FileIO(self.root / path_of(blob_id))
         except FileNotFoundError:
             raise BlobMissing(blob_id) from None
+        except OSError as e:
+            raise StoreUnavailable(e.strerror) from e
 
     def _join(self, parts: Sequence[str]) -> BlobInfo:
-        blob_id = new_id()
-        temporary, target = self.root / _TMP / blob_id, self.root / path_of(blob_id)
-        with files.full_disk_is_typed():
-            fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640)
-            try:
-                for part in parts:
-                    with self._open(part) as source:
-                        files.append(source.fileno(), fd)
-                size = os.fstat(fd).st_size
-                modified = files.publish(fd, temporary, target)
-            except BaseException:
-                with suppress(FileNotFoundError):
-                    temporary.unlink()
-                raise
-            finally:
-                os.close(fd)
-        return BlobInfo(size=size, md5="", modified=modified, id=blob_id)
+        folder = self._choose(sum(self._size(part) for part in parts) if self.folders.several else 0)
+        place = self._place(folder)
+        try:
+            with files.failures_are_typed():
+                size, modified = self._write_joined(parts, place)
+        except StorageRefusal as e:
+            self.folders.failed(folder, e)
+            raise
+        return BlobInfo(size=size, md5="", modified=modified, id=place.id)
+
+    def _write_joined(self, parts: Sequence[str], place: Place) -> tuple[int, datetime]:
+        fd = os.open(place.temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640)
+        try:
+            for part in parts:
+                with self._open(part) as source:
+                    files.check_room(fd, self.folders.reserve)
+                    files.append(source.fileno(), fd)
+            return os.fstat(fd).st_size, files.publish(fd, place.temporary, place.target)
+        except BaseException:
+            with suppress(OSError):
+                place.temporary.unlink()
+            raise
+        finally:
+            os.close(fd)
+
+    def _choose(self, size: int) -> Folder:
+        if self.folders.is_stale():  # in a thread: a disk that hangs must not hold up who serves
+            self._executor.submit(self.folders.look)
+        return self.folders.choose(size)
+
+    def _place(self, folder: Folder) -> Place:
+        name = new_id()
+        return Place(
+            f"{folder.name}-{name}" if folder.name else name,
+            folder.path / TMP / name,
+            folder.path / name[:2] / name,
+        )
+
+    def _size(self, blob_id: str) -> int:
+        try:
+            return (self.root / path_of(blob_id)).stat().st_size
+        except FileNotFoundError:
+            raise BlobMissing(blob_id) from None
 
     async def _in_thread(self, step: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._executor, step)

@@ -9,21 +9,28 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from storage.errors import StoreFull
+from storage.errors import StorageRefusal, StoreFull, StoreUnavailable
 
-_FULL = {errno.ENOSPC, errno.EDQUOT}
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 COPY_CHUNK = 1 << 20
 
 
 @contextmanager
-def full_disk_is_typed() -> Iterator[None]:
-    """A full disk raises StoreFull; any other OSError passes."""
+def failures_are_typed() -> Iterator[None]:
+    """A full disk raises StoreFull, any other failure of the system StoreUnavailable."""
     try:
         yield
-    except OSError as e:
-        if e.errno in _FULL:
-            raise StoreFull(e.strerror) from e
+    except StorageRefusal:
         raise
+    except OSError as e:
+        raise (StoreFull if e.errno in _FULL else StoreUnavailable)(e.strerror) from e
+
+
+def check_room(fd: int, reserve: int) -> None:
+    """Raise StoreFull when the disk has no more than `reserve` bytes left."""
+    found = os.fstatvfs(fd)
+    if found.f_bavail * found.f_frsize <= reserve:
+        raise StoreFull("the disk has only its reserve left")
 
 
 def write_all(fd: int, chunk: bytes) -> None:

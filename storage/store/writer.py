@@ -5,23 +5,32 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Self, TypeVar
+from typing import NamedTuple, Self, TypeVar
 
-from storage.errors import BodyTooLarge
+from storage.errors import BodyTooLarge, StorageRefusal
 
 from . import files
 from .digests import BlobInfo, Digests
+from .folders import Folder, Folders
 from .sealed import Sealer
 
 T = TypeVar("T")
 
 # Sockets give 64 KiB at a time; a thread is worth waking for more than that.
 BUFFER = 512 << 10
+
+
+class Place(NamedTuple):
+    """Where a new blob is written, and where it stands when it is whole."""
+
+    id: str
+    temporary: Path
+    target: Path
 
 
 class BlobWriter:
@@ -34,8 +43,9 @@ class BlobWriter:
     def __init__(
         self,
         executor: Executor,
-        temporary: Path,
-        target: Path,
+        folders: Folders,
+        folder: Folder,
+        place: Place,
         *,
         algorithms: Iterable[str],
         inline_limit: int,
@@ -44,7 +54,7 @@ class BlobWriter:
     ) -> None:
         self.received = 0
         self._executor = executor
-        self._temporary, self._target = temporary, target
+        self._folders, self._folder, self._place = folders, folder, place
         self._digests = Digests(algorithms)
         self._sealer = sealer
         self._inline_limit, self._size_limit = inline_limit, size_limit
@@ -59,7 +69,7 @@ class BlobWriter:
     async def write(self, chunk: bytes) -> None:
         """Take the next bytes; waits when the disk is more than a buffer behind.
 
-        Raises StoreFull or BodyTooLarge; the writer is then aborted already.
+        Raises StoreFull, StoreUnavailable or BodyTooLarge; the writer is then aborted already.
         """
         self.received += len(chunk)
         if self._size_limit is not None and self.received > self._size_limit:
@@ -73,7 +83,7 @@ class BlobWriter:
             self._running = self._executor.submit(self._consume, chunks)
 
     async def finish(self) -> BlobInfo:
-        """Make the body durable under its id. Raises StoreFull; nothing is left of it then.
+        """Make the body durable under its id. Raises StoreFull, StoreUnavailable; nothing is left of it then.
 
         A body up to the writer's `inline_limit` never touches the disk: it comes back as `BlobInfo.inline`.
         """
@@ -135,13 +145,17 @@ class BlobWriter:
     # In the store's threads, one at a time.
 
     def _consume(self, chunks: list[bytes]) -> None:
-        with self._lock, files.full_disk_is_typed():
+        with self._lock:
             if not self._over:
-                self._append(chunks)
+                with self._failures_are_told():
+                    self._append(chunks)
 
     def _append(self, chunks: list[bytes]) -> None:
         if self._fd is None:
-            self._fd = os.open(self._temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640)
+            self._fd = os.open(
+                self._place.temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640
+            )
+        files.check_room(self._fd, self._folders.reserve)
         for chunk in chunks:
             self._digests.update(chunk)
             files.write_all(self._fd, self._sealer.update(chunk) if self._sealer else chunk)
@@ -151,17 +165,26 @@ class BlobWriter:
             if self._over:
                 raise RuntimeError("the writer is finished or aborted")
             try:
-                with files.full_disk_is_typed():
+                with self._failures_are_told():
                     self._append(chunks)
                     assert self._fd is not None
                     if self._sealer is not None:
                         files.write_all(self._fd, self._sealer.finish())
-                    modified = files.publish(self._fd, self._temporary, self._target)
+                    modified = files.publish(self._fd, self._place.temporary, self._place.target)
             except BaseException:
                 self._drop()
                 raise
             self._close()
-            return self._info(modified, blob_id=self._target.name)
+            return self._info(modified, blob_id=self._place.id)
+
+    @contextmanager
+    def _failures_are_told(self) -> Iterator[None]:
+        try:
+            with files.failures_are_typed():
+                yield
+        except StorageRefusal as e:
+            self._folders.failed(self._folder, e)
+            raise
 
     def _discard(self) -> None:
         with self._lock:
@@ -173,7 +196,7 @@ class BlobWriter:
         self._close()
         if was_open:
             with suppress(FileNotFoundError):
-                self._temporary.unlink()
+                self._place.temporary.unlink()
 
     def _close(self) -> None:
         self._over = True

@@ -163,5 +163,8 @@ class TestLocal:
             local.check()
         (tmp_path / "tmp").mkdir()
         local.check()
+        settings.STORAGE_FOLDERS = {"disk2": tmp_path / "gone"}
+        with pytest.raises(providers.Unreachable, match=r"disk2: .*mounted"):
+            local.check()
         local.ensure_bucket("any")
         local.remove_bucket("any")

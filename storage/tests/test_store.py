@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from storage.errors import BlobMissing, BodyTooLarge, StoreFull
+from storage.errors import BlobMissing, BodyTooLarge, StoreFull, StoreUnavailable
 from storage.store import ALGORITHMS, BlobInfo, BlobStore, Digests, files, multipart_etag, new_id, path_of
 from storage.store.writer import BUFFER
 
@@ -138,8 +138,12 @@ async def test_a_really_full_disk(tmp_path: Path) -> None:
     if os.system(f"mount -t tmpfs -o size=4m tmpfs {root} 2>/dev/null") != 0:
         pytest.skip("may not mount")
     try:
-        store = BlobStore(root)
+        store = BlobStore(root, reserve=1 << 20)
         store.prepare()
+        with pytest.raises(StoreFull, match="reserve"):
+            await written(store, b"x" * (16 << 20))
+        assert os.statvfs(root).f_bavail * os.statvfs(root).f_frsize > 3 << 20
+        store.folders.reserve = 0
         with pytest.raises(StoreFull):
             await written(store, b"x" * (16 << 20))
         assert remains(store) == []
@@ -156,7 +160,7 @@ async def test_a_name_that_did_not_reach_the_disk_is_no_blob(
         raise OSError(errno.EIO, "Input/output error")
 
     monkeypatch.setattr(files, "sync_folder", broken)
-    with pytest.raises(OSError, match="Input/output"):
+    with pytest.raises(StoreUnavailable, match="Input/output"):
         await written(store, b"x" * BUFFER)
     assert remains(store) == []
 
@@ -202,7 +206,20 @@ async def test_many_at_once(store: BlobStore) -> None:
 
 
 @pytest.mark.parametrize(
-    "bad", ["", "..", "../../etc/passwd", "a" * 31, "A" * 32, "a" * 32 + "\n", "ab/" + "a" * 29]
+    "bad",
+    [
+        "",
+        "..",
+        "../../etc/passwd",
+        "a" * 31,
+        "A" * 32,
+        "a" * 32 + "\n",
+        "ab/" + "a" * 29,
+        "a-" + "a" * 32,
+        "../x-" + "a" * 32,
+        "Disk-" + "a" * 32,
+        "ab-" + "a" * 32,
+    ],
 )
 def test_what_is_no_id_has_no_path(bad: str) -> None:
     with pytest.raises(ValueError, match="not a blob id"):
@@ -214,6 +231,7 @@ def test_ids() -> None:
     assert len(made) == 100
     assert all(re.fullmatch(r"[0-9a-f]{32}", each) for each in made)
     assert path_of("ab" + "0" * 30) == "ab/ab" + "0" * 30
+    assert path_of("disk2-ab" + "0" * 30) == "disk2/ab/ab" + "0" * 30
 
 
 async def test_sweeping_finds_what_is_old_only(store: BlobStore) -> None:

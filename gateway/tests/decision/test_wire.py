@@ -83,6 +83,9 @@ def test_forwards_that_cannot_be_said(forward: Forward) -> None:
 def test_other_decisions_that_cannot_be_said() -> None:
     for decision in (
         SendFile("../x", (), ""),
+        SendFile("disk2/../x", (), ""),
+        SendFile("disk2//x", (), ""),
+        SendFile("a/b/c/x", (), ""),
         SendFile("ab/x\n", (), ""),
         Answer(200, [("X-Gw-Action", "file")]),
     ):
