@@ -179,7 +179,7 @@ def _claim(
 
 def _start(claim: Claim, method: str, headers: Mapping[str, str]) -> str:
     amz = "".join(
-        f"{name}:{' '.join(headers[name].split())}\n" for name in sorted(headers) if name.startswith("x-amz-")
+        f"{name}:{headers[name].strip()}\n" for name in sorted(headers) if name.startswith("x-amz-")
     )
     standard = (headers.get(name, "").strip() for name in ("content-md5", "content-type"))
     return "\n".join((method, *standard, claim.date)) + "\n" + amz
