@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -161,3 +163,63 @@ def test_obstore(account: Account, stack: Stack, place: str) -> None:
     assert bytes(store.get("o/a3").bytes()) == b"one"
     store.delete([row["path"] for page in store.list("o") for row in page])
     assert [row for page in store.list("o") for row in page] == []
+
+
+def test_restic(account: Account, stack: Stack, tree: Path, tmp_path: Path) -> None:
+    """Its client signs every chunk, and knows no path in its endpoint. Go resolves names by itself: a proxy does not."""
+
+    def restic(*arguments: str | Path) -> str:
+        settings = {
+            "RESTIC_REPOSITORY": f"s3:http://s3.localhost:{stack.port}/docs/restic",
+            "RESTIC_PASSWORD": "of-the-repository",
+            "RESTIC_CACHE_DIR": str(tmp_path / "cache"),
+            "http_proxy": stack.url,
+        }
+        return run(account, "restic", *arguments, **settings)
+
+    restic("init")
+    restic("backup", tree)
+    (tree / "a").write_bytes(b"changed")
+    restic("backup", tree)
+    restic("check", "--read-data")
+    restic("restore", "latest", "--target", tmp_path / "back")
+    assert digests(tmp_path / "back" / tree.relative_to("/")) == digests(tree)
+    restic("forget", "--keep-last", "1", "--prune")
+    restic("check")
+
+
+def test_s3fs(account: Account, stack: Stack, place: str, tree: Path, tmp_path: Path) -> None:
+    if place == "rclone":
+        pytest.skip("rclone's server answers a range with 200, which s3fs does not survive")
+    if not os.access("/dev/fuse", os.R_OK | os.W_OK) or shutil.which("fusermount") is None:
+        pytest.skip("s3fs mounts a file system, and this machine lets nobody (/dev/fuse, fusermount)")
+    mounted, password = tmp_path / "mounted", tmp_path / "password"
+    mounted.mkdir()
+    password.write_text(f"{account.key_id}:{account.secret}")
+    password.chmod(0o600)
+    url = f"http://s3.localhost:{stack.port}"
+    process = subprocess.Popen(
+        ("s3fs", "docs:/", mounted, "-f", "-o", f"passwd_file={password},url={url},use_path_request_style"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    try:
+        deadline = time.monotonic() + 20
+        while not mounted.is_mount():
+            if process.poll() is not None or time.monotonic() > deadline:
+                pytest.fail(f"s3fs: {process.communicate()[0][-2000:]!r}")
+            time.sleep(0.05)
+        shutil.copytree(tree, mounted / "fs")
+        (mounted / "fs" / "big.bin").rename(mounted / "fs" / "moved.bin")
+        with (mounted / "fs" / "a").open("ab") as file:
+            file.write(b" more")
+        shutil.copytree(mounted / "fs", tmp_path / "back")
+        assert (tmp_path / "back" / "a").read_bytes() == b"one more"
+        assert (tmp_path / "back" / "moved.bin").read_bytes() == FILES["big.bin"]
+        assert (tmp_path / "back" / "b" / "y z+ü%.txt").read_bytes() == FILES["b/y z+ü%.txt"]
+        shutil.rmtree(mounted / "fs")
+        assert not (mounted / "fs").exists()
+    finally:
+        subprocess.run(("fusermount", "-u", mounted), check=False)
+        process.terminate()
+        process.communicate(timeout=20)
