@@ -166,7 +166,7 @@ def test_obstore(account: Account, stack: Stack, place: str) -> None:
 
 
 def test_restic(account: Account, stack: Stack, tree: Path, tmp_path: Path) -> None:
-    """Its client signs every chunk, and knows no path in its endpoint. Go resolves names by itself: a proxy does not."""
+    """Its client signs every chunk and knows no path in its endpoint, whose name only a proxy resolves everywhere."""
 
     def restic(*arguments: str | Path) -> str:
         settings = {
