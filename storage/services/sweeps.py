@@ -13,7 +13,6 @@ from typing import Any
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import Q
 from django.utils import timezone
 
 from gateway import crypto
@@ -21,7 +20,7 @@ from gateway.db.scope import platform_scope
 from gateway.queue import after_commit
 from realtime import services as realtime
 from storage import providers
-from storage.models import BlobGarbage, Object, Placement, Upload, UploadPart, WriteIntent
+from storage.models import BlobGarbage, Object, ObjectVersion, Placement, Upload, UploadPart, WriteIntent
 from storage.store import BlobStore
 
 from . import backends
@@ -29,6 +28,8 @@ from . import backends
 log = logging.getLogger(__name__)
 
 BATCH = 500
+NAMING = (Object, ObjectVersion, UploadPart, BlobGarbage)
+"""The tables whose rows own files."""
 STRAY_AGE = 3600.0
 TEMPORARY_AGE = 24 * 3600.0
 UPLOAD_AGE = timedelta(days=7)
@@ -176,14 +177,14 @@ def _make_fit(intent: WriteIntent, found: providers.RemoteObject | None) -> bool
 
 
 def _named(ids: Sequence[str]) -> set[str]:
-    """Those of the blobs that a row names: an object, a part, or garbage that waits."""
-    wanted = Q(blob__in=ids)
-    return {
-        blob
-        for model in (Object, UploadPart, BlobGarbage)
-        for blob in model.objects.filter(wanted).values_list("blob", flat=True)
-        if blob
-    }
+    """Those of the blobs that a row names: an object, another version, a part, or garbage that waits.
+
+    One statement, so one moment: a row that moves from table to table meanwhile is in one of them.
+    """
+    first, *others = (
+        model.objects.filter(blob__in=ids).order_by().values_list("blob", flat=True) for model in NAMING
+    )
+    return set(first.union(*others, all=True))
 
 
 def _batches(ids: Sequence[str]) -> Iterator[list[str]]:

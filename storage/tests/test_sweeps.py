@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.apps import apps
 from django.utils import timezone
 
 from gateway.db.scope import platform_scope
@@ -19,6 +20,7 @@ from storage.models import (
     BlobGarbage,
     Bucket,
     Object,
+    ObjectVersion,
     Placement,
     Upload,
     UploadPart,
@@ -100,9 +102,13 @@ def test_garbage_goes_when_it_is_due(blobs: BlobStore, bucket: Bucket) -> None:
 
 def test_strays_go_and_whatever_a_row_names_stays(blobs: BlobStore, bucket: Bucket) -> None:
     old = 2 * sweeps.STRAY_AGE
-    stray, fresh, named, part, garbage = (blob(blobs, age) for age in (old, 0, old, old, old))
+    stray, fresh, named, older, part, garbage = (blob(blobs, age) for age in (old, 0, old, old, old, old))
     row(bucket, "k", named)
     with platform_scope("tests"):
+        ObjectVersion.objects.create(
+            tenant=bucket.tenant, bucket=bucket, key="k", version_id="v1", size=1, etag="e", content_type="t",
+            last_modified=timezone.now(), writer="w", blob=older,
+        )  # fmt: skip
         upload = Upload.objects.create(
             tenant=bucket.tenant,
             bucket=bucket,
@@ -126,8 +132,15 @@ def test_strays_go_and_whatever_a_row_names_stays(blobs: BlobStore, bucket: Buck
     (blobs.root / "tmp" / "half").write_bytes(b"x")
     os.utime(blobs.root / "tmp" / "half", (1, 1))
     assert sweeps.remove_strays() == 2
-    assert there(blobs) == {fresh, named, part, garbage}
+    assert there(blobs) == {fresh, named, older, part, garbage}
     assert stray not in there(blobs)
+
+
+def test_every_table_that_names_a_blob_is_asked() -> None:
+    models = apps.get_app_config("storage").get_models()
+    assert set(sweeps.NAMING) == {
+        m for m in models if any(field.name == "blob" for field in m._meta.get_fields())
+    }
 
 
 def test_uploads_that_nobody_ended(bucket: Bucket) -> None:
