@@ -1,19 +1,36 @@
 """The default encryption of a bucket."""
 
 from gateway.decision.types import Answer, Decision
+from storage.s3 import answers
 from storage.s3.body import Receive
+from storage.s3.documents import encryption
 from storage.s3.errors import S3Error
 from storage.s3.front import Front
+from storage.s3.handlers import verbs
+from storage.s3.handlers.settings import reading
 from storage.s3.request import Request
+from storage.services import bucket_settings
 
 
 async def get(request: Request, front: Front) -> Decision:
-    raise S3Error("NotImplemented")
+    algorithm = (await reading.fresh(request, front)).encryption
+    if not algorithm:
+        raise S3Error(
+            "ServerSideEncryptionConfigurationNotFoundError", extra={"BucketName": request.bucket.name}
+        )
+    return answers.xml(encryption.write(algorithm))
 
 
 async def put(request: Request, front: Front, receive_body: Receive) -> Answer:
-    raise S3Error("NotImplemented")
+    algorithm = encryption.read(await verbs.document(request, receive_body))
+    await verbs.change(
+        request, front, lambda bucket, actor: bucket_settings.set_encryption(bucket, algorithm, actor=actor)
+    )
+    return answers.empty()
 
 
 async def delete(request: Request, front: Front, receive_body: Receive) -> Answer:
-    raise S3Error("NotImplemented")
+    await verbs.change(
+        request, front, lambda bucket, actor: bucket_settings.set_encryption(bucket, "", actor=actor)
+    )
+    return answers.empty(204)

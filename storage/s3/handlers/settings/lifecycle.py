@@ -1,19 +1,34 @@
 """The lifecycle rules of a bucket."""
 
 from gateway.decision.types import Answer, Decision
+from storage.s3 import answers
 from storage.s3.body import Receive
+from storage.s3.documents import lifecycle
 from storage.s3.errors import S3Error
 from storage.s3.front import Front
+from storage.s3.handlers import verbs
+from storage.s3.handlers.settings import reading
 from storage.s3.request import Request
+from storage.services import bucket_settings
 
 
 async def get(request: Request, front: Front) -> Decision:
-    raise S3Error("NotImplemented")
+    rules = await reading.undecided(request, front, "lifecycle")
+    if not rules:
+        raise S3Error("NoSuchLifecycleConfiguration", extra={"BucketName": request.bucket.name})
+    return answers.xml(lifecycle.write(rules))
 
 
 async def put(request: Request, front: Front, receive_body: Receive) -> Answer:
-    raise S3Error("NotImplemented")
+    rules = lifecycle.read(await verbs.document(request, receive_body))
+    await verbs.change(
+        request, front, lambda bucket, actor: bucket_settings.set_lifecycle(bucket, rules, actor=actor)
+    )
+    return answers.empty()
 
 
 async def delete(request: Request, front: Front, receive_body: Receive) -> Answer:
-    raise S3Error("NotImplemented")
+    await verbs.change(
+        request, front, lambda bucket, actor: bucket_settings.set_lifecycle(bucket, [], actor=actor)
+    )
+    return answers.empty(204)

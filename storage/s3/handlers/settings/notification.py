@@ -1,15 +1,23 @@
 """Where changes of objects are told."""
 
 from gateway.decision.types import Answer, Decision
+from storage.s3 import answers
 from storage.s3.body import Receive
-from storage.s3.errors import S3Error
+from storage.s3.documents import notification
 from storage.s3.front import Front
+from storage.s3.handlers import verbs
+from storage.s3.handlers.settings import reading
 from storage.s3.request import Request
+from storage.services import bucket_settings
 
 
 async def get(request: Request, front: Front) -> Decision:
-    raise S3Error("NotImplemented")
+    return answers.xml(notification.write(await reading.undecided(request, front, "notifications")))
 
 
 async def put(request: Request, front: Front, receive_body: Receive) -> Answer:
-    raise S3Error("NotImplemented")
+    wanted = notification.read(await verbs.document(request, receive_body))
+    await verbs.change(
+        request, front, lambda bucket, actor: bucket_settings.set_notifications(bucket, wanted, actor=actor)
+    )
+    return answers.empty()

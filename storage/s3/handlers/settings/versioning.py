@@ -1,16 +1,23 @@
 """Versioning of a bucket."""
 
 from gateway.decision.types import Answer, Decision
-from storage.s3 import answers, xml
+from storage.s3 import answers
 from storage.s3.body import Receive
-from storage.s3.errors import S3Error
+from storage.s3.documents import versioning
 from storage.s3.front import Front
+from storage.s3.handlers import verbs
+from storage.s3.handlers.settings import reading
 from storage.s3.request import Request
+from storage.services import bucket_settings
 
 
 async def get(request: Request, front: Front) -> Decision:
-    return answers.xml(xml.versioning())
+    return answers.xml(versioning.write((await reading.fresh(request, front)).versioning))
 
 
 async def put(request: Request, front: Front, receive_body: Receive) -> Answer:
-    raise S3Error("NotImplemented")
+    status = versioning.read(await verbs.document(request, receive_body))
+    await verbs.change(
+        request, front, lambda bucket, actor: bucket_settings.set_versioning(bucket, status, actor=actor)
+    )
+    return answers.empty()
