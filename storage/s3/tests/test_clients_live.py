@@ -174,6 +174,9 @@ def test_restic(account: Account, stack: Stack, tree: Path, tmp_path: Path) -> N
             "RESTIC_PASSWORD": "of-the-repository",
             "RESTIC_CACHE_DIR": str(tmp_path / "cache"),
             "http_proxy": stack.url,
+            "HTTP_PROXY": stack.url,
+            "NO_PROXY": "",
+            "no_proxy": "",
         }
         return run(account, "restic", *arguments, **settings)
 
