@@ -39,7 +39,7 @@ SET_HEADER_SLOTS = 16
 REMOVE_HEADER_SLOTS = 8
 """How many request headers a Forward can remove."""
 
-RESPONSE_HEADER_SLOTS = 4
+RESPONSE_HEADER_SLOTS = 12
 """How many response headers a Forward can set."""
 
 Confinement = Literal["site", "host"]

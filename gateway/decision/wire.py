@@ -58,7 +58,7 @@ SIGNATURE_TIER = "signature"
 
 SET_TIERS = (4, 5, SET_HEADER_SLOTS)
 REMOVE_TIERS = (2, REMOVE_HEADER_SLOTS)
-RESPONSE_TIERS = (2, RESPONSE_HEADER_SLOTS)
+RESPONSE_TIERS = (2, 4, RESPONSE_HEADER_SLOTS)
 """The edge has one rule for each count, so few headers cost little; the slots of a rule are all
 filled, by repeating the last header, because a rule cannot skip an empty one."""
 

@@ -14,6 +14,7 @@ from gateway.db.scope import platform_scope, tenant_scope
 from gateway.errors import (
     Conflict,
     DomainError,
+    Forbidden,
     Invalid,
     NotFound,
     QuotaExceeded,
@@ -99,6 +100,8 @@ async def run(request: Request, verb: Callable[[Principal], T]) -> T:
 def _actor(request: Request) -> Principal:
     """The caller as of now. What the bucket's policy allows them, the role need not: that was asked at admission."""
     access, bucket = request.access, request.found
+    if access.is_anonymous:
+        raise Forbidden("Settings are changed by those who show a credential.")
     credential = Credential("s3_key", access.access_key_id)
     actor = resolver.renewed(access.user_id, access.tenant_id, credential, request.head.client_ip)
     if bucket is None:
