@@ -23,7 +23,7 @@ from gateway.decision.wire import encode
 from storage import snapshot
 from storage.errors import StorageRefusal
 from storage.rates import RATES
-from storage.s3 import answers, counts, remote
+from storage.s3 import answers, counts, cross_origin, remote
 from storage.s3.admission import admitted
 from storage.s3.backend import error_of
 from storage.s3.errors import S3Error
@@ -33,6 +33,7 @@ from storage.s3.handlers import (
     attributes,
     buckets,
     copies,
+    deletes,
     lists,
     locks,
     multipart,
@@ -106,12 +107,12 @@ HANDLED: Final[Mapping[Operation, Handled]] = {
     Operation.DELETE_BUCKET_ENCRYPTION: settings.encryption.delete,
     Operation.PUT_BUCKET_NOTIFICATION_CONFIGURATION: settings.notification.put,
     Operation.PUT_OBJECT_LOCK_CONFIGURATION: settings.object_lock.put,
-    Operation.DELETE_OBJECTS: lists.delete_many,
+    Operation.DELETE_OBJECTS: deletes.delete_many,
     Operation.POST_OBJECT: post_form.post,
     Operation.GET_OBJECT: reads.stream,
     Operation.PUT_OBJECT: writes.put,
     Operation.COPY_OBJECT: copies.copy,
-    Operation.DELETE_OBJECT: writes.delete,
+    Operation.DELETE_OBJECT: deletes.delete,
     Operation.PUT_OBJECT_ACL: acls.put_object,
     Operation.PUT_OBJECT_TAGGING: tagging.put,
     Operation.DELETE_OBJECT_TAGGING: tagging.delete,
@@ -145,9 +146,9 @@ class S3Decider(Decider):
         return has_prefix(head.raw_path) and ctx.is_public_host(head.host)
 
     async def decide(self, head: RequestHead, ctx: DecisionContext) -> Decision:
-        operation = "none"
+        operation, front = "none", self._front(ctx)
+        asked: Claimed | None = None
         try:
-            front = self._front(ctx)
             if head.method == "OPTIONS":
                 target = locate(head.host, head.raw_path, front.domain)
                 return answers.stamp(await preflight.answer(head, target, front), head)
@@ -159,7 +160,7 @@ class S3Decider(Decider):
         except StorageRefusal as refusal:
             decision = answers.refuse(answers.translate(refusal), head)
         _count(operation, decision)
-        return answers.stamp(decision, head)
+        return await cross_origin.dress(answers.stamp(decision, head), head, front, asked)
 
     async def _decide(self, asked: Claimed, front: Front) -> Decision:
         decided = DECIDED.get(asked.operation)
@@ -168,15 +169,15 @@ class S3Decider(Decider):
         forwarded = FORWARDED.get(asked.operation)
         if forwarded is not None:
             # Before anything is proven, so only for choosing who looks at it.
-            bucket = await front.find_bucket(asked.access.tenant_id, asked.target.bucket)
+            bucket = await front.sought_bucket(asked.access, asked.target.bucket)
             if bucket is not None and bucket.kind == "s3":
                 request = await admitted(asked, front)
                 return await forwarded(request, request.bucket, front)
         return Handle()
 
     async def handle(self, head: RequestHead, receive: Receive, send: Send, ctx: DecisionContext) -> None:
-        front = self._front(ctx)
-        operation = "none"
+        operation, front = "none", self._front(ctx)
+        asked: Claimed | None = None
         try:
             asked = await claimed(head, front)
             operation = asked.operation.name
@@ -190,7 +191,7 @@ class S3Decider(Decider):
         counts.OPERATIONS.add((operation, answer.status))
         if operation in _TAKING and answer.status == 200:
             counts.BYTES.add(("in",), head.content_length or 0)
-        answers.stamp(answer, head)
+        await cross_origin.dress(answers.stamp(answer, head), head, front, asked)
         headers = encode(answer.headers)
         if isinstance(answer, answers.Stream):
             await send({"type": "http.response.start", "status": answer.status, "headers": headers})
@@ -206,8 +207,9 @@ class S3Decider(Decider):
     async def commit(
         self, head: RequestHead, token: Mapping[str, Any], backend: BackendAnswer, ctx: DecisionContext
     ) -> Answer:
+        front = self._front(ctx)
         try:
-            answer = await remote.commit(token, backend, self._front(ctx))
+            answer = await remote.commit(token, backend, front)
         except S3Error as error:
             answer = answers.refuse(error, head)
         except StorageRefusal as refusal:
@@ -216,8 +218,7 @@ class S3Decider(Decider):
         counts.OPERATIONS.add((operation, answer.status))
         if answer.status == 200:
             counts.BYTES.add(("in",), head.content_length or 0)
-        answers.stamp(answer, head)
-        return answer
+        return await cross_origin.dress(answers.stamp(answer, head), head, front)
 
     async def failed(self, head: RequestHead, failure: Failure, ctx: DecisionContext) -> Answer:
         """A blob is gone, a backend is dead or said no, or this process itself failed."""
@@ -230,8 +231,7 @@ class S3Decider(Decider):
         else:
             error = S3Error("ServiceUnavailable")
         answer = answers.refuse(error, head)
-        answers.stamp(answer, head)
-        return answer
+        return await cross_origin.dress(answers.stamp(answer, head), head, self._front(ctx))
 
     def _front(self, ctx: DecisionContext) -> Front:
         """The front of this context; a process has one, tests one after the other."""
@@ -251,5 +251,13 @@ def _count(operation: str, decision: Decision) -> None:
 
 
 registry.register(
-    S3Decider(), parts=[snapshot.BACKENDS, snapshot.BUCKETS, snapshot.ACCESS_KEYS, snapshot.QUOTAS, RATES]
+    S3Decider(),
+    parts=[
+        snapshot.BACKENDS,
+        snapshot.BUCKETS,
+        snapshot.ACCESS_KEYS,
+        snapshot.DOMAINS,
+        snapshot.QUOTAS,
+        RATES,
+    ],
 )

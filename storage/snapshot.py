@@ -77,6 +77,12 @@ class AccessKeyInfo:
     expires_at: datetime | None = None
     issued_at: datetime | None = None  # of temporary credentials
     kept: bool = True  # in a row of its own; temporary credentials and the anonymous are not
+    parent: str = ""  # the key that temporary credentials end with
+
+    @property
+    def root(self) -> str:
+        """The key whose rate and last use it counts for."""
+        return self.parent or self.access_key_id
 
     @property
     def is_anonymous(self) -> bool:

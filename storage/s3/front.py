@@ -3,10 +3,11 @@
 from gateway.decision.context import DecisionContext
 from gateway.decision.lookups import Lookups
 from gateway.metrics.series import RATE_LIMITED
-from storage import snapshot
+from storage import snapshot, temporary
 from storage.index import BucketInfo, ObjectIndex
 from storage.rates import RATES
 from storage.s3.errors import S3Error
+from storage.s3.uses import Uses
 from storage.snapshot import AccessKeyInfo, BackendInfo
 from storage.store.blobs import BlobStore
 
@@ -18,17 +19,29 @@ class Front:
         self.ctx = ctx
         self.domain: str = ctx.settings.S3_DOMAIN
         self.index = ObjectIndex(ctx.db, ctx.redis, keep=ctx.settings.STORAGE_KEPT_ROWS)
-        self.store = BlobStore(ctx.settings.STORAGE_ROOT)
+        self.store = BlobStore(ctx.settings.STORAGE_ROOT, ctx.settings.STORAGE_FOLDERS)
         self.store.prepare()
         self.inline_limit: int = ctx.settings.STORAGE_INLINE_LIMIT
         self._find_key = Lookups(self._ask_key)
         self._find_bucket = Lookups(self._ask_bucket)
+        self._uses = Uses(ctx.db)
 
-    async def access_key(self, access_key_id: str) -> AccessKeyInfo:
-        """A key that works now. Raises InvalidAccessKeyId."""
-        found = self.ctx.snapshot.get(snapshot.ACCESS_KEYS).get(access_key_id)
-        if found is None:
-            found = await self._find_key(access_key_id)
+    def anonymous(self, host: str) -> AccessKeyInfo:
+        """Who shows no credential, in the tenant whose domain was asked; on our own hosts in none."""
+        tenant_id = self.ctx.snapshot.get(snapshot.DOMAINS).get(host, snapshot.CLAIMED)
+        return AccessKeyInfo("", "", tenant_id, "", 0, frozenset(), "anonymous", kept=False)
+
+    async def access_key(self, access_key_id: str, security_token: str = "") -> AccessKeyInfo:
+        """A key that works now, or temporary credentials of one. Raises InvalidAccessKeyId, InvalidToken."""
+        if temporary.is_temporary(access_key_id):
+            opened = temporary.opened(access_key_id, security_token)
+            if opened is None:
+                raise S3Error("InvalidToken")
+            parent = await self._kept_key(opened.parent)
+            if parent is None:
+                raise S3Error("InvalidAccessKeyId", extra={"AWSAccessKeyId": access_key_id})
+            return temporary.narrowed(parent, opened)
+        found = None if security_token else await self._kept_key(access_key_id)
         if found is None:
             raise S3Error("InvalidAccessKeyId", extra={"AWSAccessKeyId": access_key_id})
         return found
@@ -38,6 +51,18 @@ class Front:
         found = await self.find_bucket(tenant_id, name, fresh=fresh)
         if found is None:
             raise S3Error("NoSuchBucket", extra={"BucketName": name})
+        return found
+
+    async def sought_bucket(
+        self, access: AccessKeyInfo, name: str, *, fresh: bool = False
+    ) -> BucketInfo | None:
+        """The bucket that a caller means: of its own tenant, else the one that has claimed the name.
+
+        On a tenant's domain who shows no credential finds that tenant's buckets alone.
+        """
+        found = await self.find_bucket(access.tenant_id, name, fresh=fresh)
+        if found is None and access.tenant_id != snapshot.CLAIMED and not access.is_anonymous:
+            found = await self.find_bucket(snapshot.CLAIMED, name, fresh=fresh)
         return found
 
     async def find_bucket(self, tenant_id: int, name: str, *, fresh: bool = False) -> BucketInfo | None:
@@ -54,15 +79,19 @@ class Front:
             raise S3Error("ServiceUnavailable", "The bucket's backend is not known here yet.")
         return found
 
-    def count(self, access: AccessKeyInfo) -> None:
+    def count(self, access: AccessKeyInfo, address: str) -> None:
         """Count a request of a caller who is proven, or anybody could use up their rate. Raises SlowDown.
 
         A tenant with a rate of its own spends it with all its keys together; of the others each key counts alone.
+        The anonymous count by `address`, and spend nothing of the tenant's.
         """
         limits = self.ctx.limits
         own = self.ctx.snapshot.get(RATES).get(access.tenant_id)
-        if own is None:
-            wait = limits.take("s3", access.access_key_id, self.ctx.settings.S3_RATE_LIMIT)
+        if access.is_anonymous:
+            rate = self.ctx.settings.S3_RATE_LIMIT if own is None else own
+            wait = limits.take("s3-anonymous", (access.tenant_id, address), rate)
+        elif own is None:
+            wait = limits.take("s3", access.root, self.ctx.settings.S3_RATE_LIMIT)
         else:
             wait = limits.take("s3", access.tenant_id, own)
         if wait:
@@ -81,6 +110,15 @@ class Front:
         row = None if key is None else await self.index.head(bucket, key)
         if row is None or not await self.index.fits(bucket.tenant_id, size - row.size):
             raise S3Error("QuotaExceeded")
+
+    def used(self, access: AccessKeyInfo) -> None:
+        """Note that a key was used; the notes of a while are written at once."""
+        if not access.is_anonymous:
+            self._uses.note(access.root)
+
+    async def _kept_key(self, access_key_id: str) -> AccessKeyInfo | None:
+        found = self.ctx.snapshot.get(snapshot.ACCESS_KEYS).get(access_key_id)
+        return found or await self._find_key(access_key_id)
 
     async def _ask_key(self, access_key_id: str) -> AccessKeyInfo | None:
         async with self.ctx.db.wide() as conn:

@@ -6,19 +6,19 @@ from datetime import UTC, datetime
 from gateway.decision.types import RequestHead
 from storage.index import BucketInfo
 from storage.s3 import claims, sigv2
-from storage.s3 import headers as object_headers
 from storage.s3.body import Payload, payload_of
 from storage.s3.chain import Seed
 from storage.s3.errors import S3Error
 from storage.s3.front import Front
 from storage.s3.operation import Operation, Target, classify, locate, parse_query
+from storage.s3.sigv4 import UNSIGNED
 from storage.s3.xml import MAX_PARTS, Owner
 from storage.snapshot import AccessKeyInfo
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Request:
-    """A request whose signature is proven and whose caller may do what it asks for.
+    """A request whose signature is proven, or that has none, and whose caller may do what it asks for.
 
     `headers` are by lower-case name; a presigned URL's x-amz-* parameters count as headers.
     """
@@ -33,6 +33,7 @@ class Request:
     access: AccessKeyInfo
     found: BucketInfo | None = None
     seed: Seed | None = None  # proves a body that is signed in chunks
+    claim: claims.Claim | None = None  # None: nobody signed it
 
     @property
     def bucket(self) -> BucketInfo:
@@ -79,11 +80,6 @@ class Request:
             )
         return min(int(text), most)
 
-    def allow(self, permission: str) -> None:
-        """Return when the caller holds `permission`. Raises AccessDenied."""
-        if permission not in self.access.permissions:
-            raise S3Error("AccessDenied", f"The key's role lacks the permission {permission}.")
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Claimed:
@@ -94,15 +90,15 @@ class Claimed:
     target: Target
     query: dict[str, str]
     headers: dict[str, str]
-    claim: claims.Claim
+    claim: claims.Claim | None
     access: AccessKeyInfo
 
     def prove(self) -> Request:
         """The request as it may be carried out. Raises S3Error."""
-        head, claim, headers = self.head, self.claim, self.headers
-        seed = claims.prove(claim, self.access.secret, head, headers)
-        headers = claims.meant(claim, headers, self.query)
-        object_headers.refuse_unsupported(headers)
+        head, claim, headers, seed = self.head, self.claim, self.headers, None
+        if claim is not None:
+            seed = claims.prove(claim, self.access.secret, head, headers)
+            headers = claims.meant(claim, headers, self.query)
         return Request(
             head,
             self.operation,
@@ -110,14 +106,15 @@ class Claimed:
             self.target.key,
             self.query,
             headers,
-            claim.payload_hash,
+            UNSIGNED if claim is None else claim.payload_hash,
             self.access,
             seed=seed,
+            claim=claim,
         )
 
 
 async def claimed(head: RequestHead, front: Front) -> Claimed:
-    """Read a request's head and find the key it names. Raises S3Error, AccessDenied for an anonymous one."""
+    """Read a request's head and find the key it names; who names none is anonymous. Raises S3Error."""
     target = locate(head.host, head.raw_path, front.domain)
     query = parse_query(head.raw_query)
     headers = by_name(head)
@@ -125,8 +122,10 @@ async def claimed(head: RequestHead, front: Front) -> Claimed:
     resource = sigv2.resource_of(head.host, head.raw_path, front.domain)
     claim = claims.read(headers, head.raw_query, datetime.now(UTC), resource)
     if claim is None:
-        raise S3Error("AccessDenied")
-    return Claimed(head, asked, target, query, headers, claim, await front.access_key(claim.access_key_id))
+        access = front.anonymous(head.host)
+    else:
+        access = await front.access_key(claim.access_key_id, claim.security_token)
+    return Claimed(head, asked, target, query, headers, claim, access)
 
 
 def by_name(head: RequestHead) -> dict[str, str]:

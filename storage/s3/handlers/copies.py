@@ -8,7 +8,18 @@ from typing import Final, NamedTuple
 from gateway.decision.types import Answer
 from storage.errors import StorageRefusal
 from storage.index import BucketInfo, ObjectRow, PartRow, PutCommit
-from storage.s3 import answers, checksums, conditional, headers, operation, ranges, receive, remote, xml
+from storage.s3 import (
+    answers,
+    authorise,
+    checksums,
+    conditional,
+    headers,
+    operation,
+    ranges,
+    receive,
+    remote,
+    xml,
+)
 from storage.s3.body import MAX_OBJECT, Receive
 from storage.s3.errors import S3Error
 from storage.s3.front import Front
@@ -106,8 +117,7 @@ async def _source(request: Request, front: Front) -> Source:
         raise S3Error(
             "InvalidArgument", "Copy Source must mention the source bucket and key: sourcebucket/sourcekey"
         )
-    request.allow(operation.READ)
-    bucket = await front.bucket(request.access.tenant_id, raw_bucket)
+    bucket = await authorise.source_bucket(request, front, raw_bucket, key)
     row = await front.index.head(bucket, key)
     if row is None:
         raise S3Error("NoSuchKey", extra={"Key": key})

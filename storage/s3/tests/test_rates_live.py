@@ -88,11 +88,11 @@ def test_each_key_has_the_platforms_rate_where_its_tenant_says_nothing() -> None
     front = Front.__new__(Front)
     front.ctx = cast("Any", ctx)
     for name in ("a", "b"):
-        front.count(key(name, 1))
-        front.count(key(name, 1))
+        front.count(key(name, 1), "192.0.2.1")
+        front.count(key(name, 1), "192.0.2.1")
         with pytest.raises(S3Error, match="SlowDown") as refused:
-            front.count(key(name, 1))
+            front.count(key(name, 1), "192.0.2.1")
         assert refused.value.headers["Retry-After"] == "30"
-    front.count(key("c", 7))
+    front.count(key("c", 7), "192.0.2.1")
     with pytest.raises(S3Error, match="SlowDown"):
-        front.count(key("d", 7))
+        front.count(key("d", 7), "192.0.2.1")
