@@ -1,13 +1,18 @@
 from django.urls import path
 
-from . import access_keys, backends, buckets, objects
+from . import access_keys, backends, buckets, objects, policies
+
+_BUCKET = "storage/buckets/<uuid:public_id>"
 
 urlpatterns = [
     path("storage/backends", backends.BackendsView.as_view()),
     path("storage/backends/<uuid:public_id>", backends.BackendView.as_view()),
     path("storage/backends/<uuid:public_id>/check", backends.BackendCheckView.as_view()),
     path("storage/buckets", buckets.BucketsView.as_view()),
-    path("storage/buckets/<uuid:public_id>", buckets.BucketView.as_view()),
+    path(_BUCKET, buckets.BucketView.as_view()),
+    path(f"{_BUCKET}/usage", buckets.BucketUsageView.as_view()),
+    path(f"{_BUCKET}/policy", policies.PolicyView.as_view()),
+    path(f"{_BUCKET}/policy/simulate", policies.SimulateView.as_view()),
     path("storage/access-keys", access_keys.AccessKeysView.as_view()),
     path("storage/access-keys/<uuid:public_id>", access_keys.AccessKeyView.as_view()),
     path("storage/objects", objects.ObjectsView.as_view()),

@@ -59,6 +59,16 @@ MAKERS = {
 }
 
 NEW_BACKEND = {"name": "new", "endpoint": "https://192.0.2.1", "access_key": "key", "secret_key": "secret"}
+POLICY = {
+    "Version": "2012-10-17",
+    "Statement": {
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "s3:DeleteObject",
+        "Resource": "arn:aws:s3:::row/*",
+    },
+}
+QUESTION = {"principal": "anonymous", "action": "s3:GetObject", "key": "a"}
 OBJECT = {"bucket": "{filled}", "key": "key"}
 
 ROWS = [
@@ -74,7 +84,13 @@ ROWS = [
     api("GET", "storage/buckets", VIEWER),
     api("POST", "storage/buckets", MEMBER, body={"name": "new", "backend": "{default}"}),
     api("GET", "storage/buckets/{bucket}", VIEWER),
+    api("PATCH", "storage/buckets/{bucket}", MEMBER, body={"tags": {"team": "a"}}),
     api("DELETE", "storage/buckets/{bucket}", ADMIN),
+    api("GET", "storage/buckets/{bucket}/usage", VIEWER),
+    api("GET", "storage/buckets/{bucket}/policy", VIEWER),
+    api("PUT", "storage/buckets/{bucket}/policy", MEMBER, body={"policy": POLICY}),
+    api("DELETE", "storage/buckets/{bucket}/policy", MEMBER),
+    api("POST", "storage/buckets/{bucket}/policy/simulate", VIEWER, 200, body=QUESTION),
     api("GET", "storage/access-keys", MEMBER),
     api("POST", "storage/access-keys", MEMBER, body={"name": "new"}),
     api("GET", "storage/access-keys/{access_key}", ADMIN.but(member=404), case="an administrator's"),
