@@ -118,8 +118,11 @@ _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 def size(name: str, default: int) -> int:
     """Bytes; `64M`, `5G` and `5GiB` are understood (powers of 1,024)."""
     raw = os.environ.get(name)
-    if raw is None or raw == "":
-        return default
+    return parse_size(name, raw) if raw else default
+
+
+def parse_size(name: str, raw: str) -> int:
+    """What `size` understands; `name` is what an EnvError calls it."""
     match = re.fullmatch(r"(\d+)\s*([kmgt]?)(?:i?b)?", raw.strip().lower())
     if not match:
         raise EnvError(f"{name}={raw!r} is not a size such as 64M or 5G")

@@ -239,6 +239,11 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "expire audit": {"task": "tenants.tasks.expire_audit", "schedule": 24 * 3600.0},
     "end forgotten uploads": {"task": "storage.tasks.sweep_uploads", "schedule": 3600.0},
     "remove strays": {"task": "storage.tasks.sweep_strays", "schedule": 3600.0},
+    "verify the store": {
+        "task": "storage.tasks.verify_store",
+        "schedule": 600.0,
+        "options": {"expires": 600},
+    },
 }
 
 AUTH_USER_MODEL = "tenants.User"
@@ -440,6 +445,9 @@ STORAGE_ROOT = HOME / "blobs"
 # Further folders, on other disks: name=path, comma-separated.
 STORAGE_FOLDERS = {name: Path(path) for name, path in env.pairs("STORAGE_FOLDERS").items()}
 STORAGE_INLINE_LIMIT = env.size("STORAGE_INLINE_LIMIT", 8 << 10)
+# Reading all bodies again: bytes a second (0: never by itself), and how many days from one pass to the next.
+STORAGE_VERIFY_RATE = env.size("STORAGE_VERIFY_RATE", 16 << 20)
+STORAGE_VERIFY_DAYS = env.integer("STORAGE_VERIFY_DAYS", 30)
 # Bytes of index rows that the decision process keeps in memory; 0: none.
 STORAGE_KEPT_ROWS = env.size("STORAGE_KEPT_ROWS", 32 << 20)
 # Whether keys of SSE-C may come from other machines without TLS, as from a proxy that ends it and does not say so.

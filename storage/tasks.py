@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from storage.services import placements, sweeps
+from storage.services import placements, sweeps, verify
 
 
 @shared_task
@@ -30,6 +30,11 @@ def sweep_garbage() -> None:
 @shared_task
 def sweep_strays() -> None:
     sweeps.remove_strays()
+
+
+@shared_task
+def verify_store() -> None:
+    verify.verify_by_and_by()
 
 
 @shared_task

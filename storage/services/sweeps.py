@@ -70,10 +70,10 @@ def remove_strays() -> int:
     removed = blobs.remove_stale_temporaries(TEMPORARY_AGE)
     with platform_scope("a sweep looks at all tenants"):
         for folder in blobs.old_blobs(STRAY_AGE):
-            for ids in _batches(folder):
-                strays = set(ids) - _named(ids)
-                blobs.remove(strays)
-                removed += len(strays)
+            for ids in batched(folder):
+                nobodys = strays(ids)
+                blobs.remove(nobodys)
+                removed += len(nobodys)
     if removed:
         log.warning("%s stray files removed from the store", removed)
     return removed
@@ -176,18 +176,19 @@ def _make_fit(intent: WriteIntent, found: providers.RemoteObject | None) -> bool
     return True
 
 
-def _named(ids: Sequence[str]) -> set[str]:
-    """Those of the blobs that a row names: an object, another version, a part, or garbage that waits.
+def strays(ids: Sequence[str]) -> set[str]:
+    """Those of the blobs that no row names: no object, other version, part, or garbage that waits.
 
     One statement, so one moment: a row that moves from table to table meanwhile is in one of them.
     """
     first, *others = (
         model.objects.filter(blob__in=ids).order_by().values_list("blob", flat=True) for model in NAMING
     )
-    return set(first.union(*others, all=True))
+    return set(ids).difference(first.union(*others, all=True))
 
 
-def _batches(ids: Sequence[str]) -> Iterator[list[str]]:
+def batched(ids: Sequence[str]) -> Iterator[list[str]]:
+    """`ids` in lists of BATCH."""
     rest = iter(ids)
     while batch := list(islice(rest, BATCH)):
         yield batch

@@ -103,7 +103,7 @@ class BlobStore:
 
         Raises BlobMissing before the first chunk, with `opener` BlobCorrupt at any: what came before it is right.
         """
-        with await self._in_thread(partial(self._open, blob_id)) as blob:
+        with await self._in_thread(partial(self.open, blob_id)) as blob:
             if opener is not None:
                 for each in opener.reads(start, length):
                     yield await self._in_thread(partial(_open_frames, blob, opener, each))
@@ -166,7 +166,8 @@ class BlobStore:
                 if found:
                     yield found
 
-    def _open(self, blob_id: str) -> FileIO:
+    def open(self, blob_id: str) -> FileIO:
+        """The blob's file. Raises BlobMissing, StoreUnavailable."""
         try:
             return FileIO(self.root / path_of(blob_id))
         except FileNotFoundError:
@@ -189,7 +190,7 @@ class BlobStore:
         fd = os.open(place.temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640)
         try:
             for part in parts:
-                with self._open(part) as source:
+                with self.open(part) as source:
                     files.check_room(fd, self.folders.reserve)
                     files.append(source.fileno(), fd)
             return os.fstat(fd).st_size, files.publish(fd, place.temporary, place.target)
