@@ -91,14 +91,16 @@ class Body:
 
     Iterating gives its pieces and ends when all that was announced has come; `trailers` are complete then. What is
     signed in chunks must be given the `seed` that the request's proof left. A piece is given before the signature
-    of its chunk is known: whoever stores it must drop it when this raises.
+    of its chunk is known: whoever stores it must drop it when this raises. A `size` of None was not announced.
 
     Raises IncompleteBody when the client stops early, says more than it announced or breaks the coding,
     SignatureDoesNotMatch for a chunk or trailer that is not what was signed, InvalidChunkSizeError,
     MalformedTrailerError, RequestTimeout when the client says nothing for IDLE_SECONDS.
     """
 
-    def __init__(self, receive: Receive, payload: Payload, size: int, seed: Seed | None = None) -> None:
+    def __init__(
+        self, receive: Receive, payload: Payload, size: int | None, seed: Seed | None = None
+    ) -> None:
         self.size = size
         self.trailers: Mapping[str, str] = {}
         self._receive = receive
@@ -108,13 +110,13 @@ class Body:
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         arrived = 0
-        async for data in _pieces(self._receive):
+        async for data in pieces(self._receive):
             for piece in self._chunked.feed(data) if self._chunked else (data,):
                 arrived += len(piece)
-                if arrived > self.size:
+                if self.size is not None and arrived > self.size:
                     raise S3Error("IncompleteBody", "The body is longer than was announced.")
                 yield piece
-        if arrived != self.size or (self._chunked and not self._chunked.done):
+        if self.size not in (None, arrived) or (self._chunked and not self._chunked.done):
             raise S3Error("IncompleteBody")
         if self._chunked:
             self.trailers = self._chunked.trailers
@@ -134,17 +136,18 @@ def _chain(payload: Payload, seed: Seed | None) -> Chain | None:
 
 async def read_all(receive: Receive, limit: int) -> bytes:
     """A small body (an XML document) in memory. Raises EntityTooLarge, IncompleteBody, RequestTimeout."""
-    pieces: list[bytes] = []
+    found: list[bytes] = []
     size = 0
-    async for data in _pieces(receive):
+    async for data in pieces(receive):
         size += len(data)
         if size > limit:
             raise S3Error("EntityTooLarge", extra={"MaxSizeAllowed": str(limit)})
-        pieces.append(data)
-    return b"".join(pieces)
+        found.append(data)
+    return b"".join(found)
 
 
-async def _pieces(receive: Receive) -> AsyncIterator[bytes]:
+async def pieces(receive: Receive) -> AsyncIterator[bytes]:
+    """A body as it arrives. Raises IncompleteBody when the client goes away, RequestTimeout when it says nothing."""
     while True:
         try:
             async with asyncio.timeout(IDLE_SECONDS):

@@ -60,6 +60,7 @@ CODES: Final[Mapping[str, tuple[int, str]]] = {
         "The list of parts was not in ascending order. "
         "The parts list must be specified in order by part number.",
     ),
+    "InvalidPolicyDocument": (400, "The content of the form does not meet the conditions of its policy."),
     "InvalidRange": (416, "The requested range is not satisfiable."),
     "InvalidRequest": (400, "The request is not valid."),
     "InvalidRetentionPeriod": (400, "The retention period is not valid."),
@@ -72,6 +73,7 @@ CODES: Final[Mapping[str, tuple[int, str]]] = {
         400,
         "The XML that you provided was not well formed or did not validate against our published schema.",
     ),
+    "MalformedPOSTRequest": (400, "The body of your POST request is not well-formed multipart/form-data."),
     "MalformedPolicy": (400, "Policies must be valid JSON and the first byte must be '{'"),
     "MalformedTrailerError": (
         400,
@@ -82,6 +84,10 @@ CODES: Final[Mapping[str, tuple[int, str]]] = {
         400,
         "The XML that you provided was not well formed or did not validate against our published schema.",
     ),
+    "MaxPostPreDataLengthExceededError": (
+        400,
+        "Your POST request fields preceding the upload file were too large.",
+    ),
     "MetadataTooLarge": (400, "Your metadata headers exceed the maximum allowed metadata size."),
     "MethodNotAllowed": (405, "The specified method is not allowed against this resource."),
     "MissingContentLength": (411, "You must provide the Content-Length HTTP header."),
@@ -90,6 +96,7 @@ CODES: Final[Mapping[str, tuple[int, str]]] = {
     "NoSuchCORSConfiguration": (404, "The CORS configuration does not exist"),
     "NoSuchKey": (404, "The specified key does not exist."),
     "NoSuchLifecycleConfiguration": (404, "The lifecycle configuration does not exist"),
+    "NoSuchObjectLockConfiguration": (404, "The specified object does not have a ObjectLock configuration"),
     "NoSuchPublicAccessBlockConfiguration": (404, "The public access block configuration was not found"),
     "NoSuchTagSet": (404, "The TagSet does not exist"),
     "NoSuchUpload": (

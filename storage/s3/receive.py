@@ -13,12 +13,19 @@ from storage.store.digests import BlobInfo, Digests
 
 
 class Promised:
-    """What a request's head says of its body. Raises S3Error for what cannot be kept."""
+    """What a request's head says of its body. Raises S3Error for what cannot be kept.
+
+    `size` is what was announced; of a POST form's file only what it has at least (`is_exact` is False).
+    """
 
     def __init__(self, request: Request, limit: int = MAX_OBJECT) -> None:
         self.payload = request.payload
         self.seed = request.seed
-        self.size = announced_size(self.payload, request.head.content_length, request.headers, limit)
+        self.is_exact = request.form_size is None
+        if request.form_size is None:
+            self.size = announced_size(self.payload, request.head.content_length, request.headers, limit)
+        else:
+            self.size = request.form_size
         self.checksum = checksums.asked(request.headers)
         self._md5 = checksums.content_md5(request.headers)
         self._sha256 = request.payload_hash if self.payload is Payload.HASHED else None
@@ -58,12 +65,27 @@ class Promised:
 
 
 async def into_store(
-    front: Front, promised: Promised, receive: Receive, *, keep: Collection[str], inline_limit: int = 0
+    front: Front,
+    promised: Promised,
+    receive: Receive,
+    *,
+    keep: Collection[str],
+    inline_limit: int = 0,
+    sealing: bytes | None = None,
 ) -> BlobInfo:
-    """The body as a blob, with the checksums named by `keep`. Raises S3Error; nothing of it is left then."""
-    body = Body(receive, promised.payload, promised.size, promised.seed)
+    """The body as a blob, with the checksums named by `keep`. Raises S3Error; nothing of it is left then.
+
+    With `sealing`, a data key, it is stored encrypted.
+    """
+    size = promised.size if promised.is_exact else None
+    body = Body(receive, promised.payload, size, promised.seed)
     algorithms = promised.algorithms.union(keep)
-    async with front.store.writer(algorithms, inline_limit=inline_limit, size_limit=promised.size) as writer:
+    async with front.store.writer(
+        algorithms,
+        inline_limit=inline_limit,
+        size_limit=MAX_OBJECT if size is None else size,
+        sealing=sealing,
+    ) as writer:
         async for piece in body:
             await writer.write(piece)
         info = await writer.finish()
@@ -73,6 +95,17 @@ async def into_store(
         await discard(front, info)
         raise
     return replace(info, checksums={name: info.checksums[name] for name in keep})
+
+
+def require_digest(request: Request) -> None:
+    """Return when the request says what its body must be, as S3 wants it of those that lock or remove many objects.
+
+    Raises InvalidRequest.
+    """
+    if "content-md5" not in request.headers and checksums.asked(request.headers) is None:
+        raise S3Error(
+            "InvalidRequest", "Content-MD5 or an x-amz-checksum- HTTP header is required for this request"
+        )
 
 
 async def discard(front: Front, info: BlobInfo) -> None:

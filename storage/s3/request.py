@@ -33,6 +33,7 @@ class Request:
     access: AccessKeyInfo
     found: BucketInfo | None = None
     seed: Seed | None = None  # proves a body that is signed in chunks
+    form_size: int | None = None  # bytes that a POST form's file has at least
     claim: claims.Claim | None = None  # None: nobody signed it
 
     @property
@@ -106,7 +107,7 @@ class Claimed:
             self.target.key,
             self.query,
             headers,
-            UNSIGNED if claim is None else claim.payload_hash,
+            headers.get("x-amz-content-sha256", UNSIGNED) if claim is None else claim.payload_hash,
             self.access,
             seed=seed,
             claim=claim,
