@@ -2,63 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from typing import Any
 
 from django import forms
 
+from gateway.form_fields import Changed, PairsField
+
 MIB = 1 << 20
-_PLAIN = {"spellcheck": "false", "autocomplete": "off", "autocapitalize": "off"}
-
-
-def text_input(**attributes: Any) -> forms.TextInput:
-    """For what is no prose."""
-    return forms.TextInput(attrs={**_PLAIN, **attributes})
-
-
-class _Changed:
-    """Compares what a field gives, not what stands in it."""
-
-    def has_changed(self, initial: Any, data: Any) -> bool:
-        try:
-            found = self.clean(data)  # type: ignore[attr-defined]
-        except forms.ValidationError:
-            return True
-        return bool(found != initial) and bool(found or initial)
-
-
-class PairsField(_Changed, forms.CharField):
-    """`NAME=value`, one a line; a dict of texts."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        rows = kwargs.pop("rows", 3)
-        widget = forms.Textarea(
-            attrs={**_PLAIN, "rows": rows, "class": "input mono", "placeholder": "NAME=value"}
-        )
-        super().__init__(
-            **{"required": False, "strip": False, "max_length": 200_000, "widget": widget, **kwargs}
-        )
-
-    def prepare_value(self, value: Any) -> Any:
-        return (
-            "\n".join(f"{name}={text}" for name, text in value.items())
-            if isinstance(value, Mapping)
-            else value
-        )
-
-    def clean(self, value: Any) -> dict[str, str]:
-        pairs: dict[str, str] = {}
-        for number, line in enumerate(str(super().clean(value)).splitlines(), 1):
-            if not line.strip():
-                continue
-            name, equals, text = line.partition("=")
-            if not equals or not name.strip():
-                raise forms.ValidationError(f"Line {number} is not NAME=value.")
-            if name.strip() in pairs:
-                raise forms.ValidationError(f"{name.strip()} is there twice.")
-            pairs[name.strip()] = text
-        return pairs
 
 
 class NumbersField(PairsField):
@@ -78,7 +28,7 @@ class NumbersField(PairsField):
         return {name: int(text) for name, text in pairs.items()}
 
 
-class MemoryField(_Changed, forms.IntegerField):
+class MemoryField(Changed, forms.IntegerField):
     """MiB for people, bytes for the verbs."""
 
     def __init__(self, **kwargs: Any) -> None:
@@ -92,7 +42,7 @@ class MemoryField(_Changed, forms.IntegerField):
         return None if mebibytes is None else mebibytes * MIB
 
 
-class CoresField(_Changed, forms.DecimalField):
+class CoresField(Changed, forms.DecimalField):
     """Processor cores for people, thousandths for the verbs."""
 
     def __init__(self, **kwargs: Any) -> None:
@@ -106,56 +56,3 @@ class CoresField(_Changed, forms.DecimalField):
     def clean(self, value: Any) -> int | None:
         cores = super().clean(value)
         return None if cores is None else int(cores * 1000)
-
-
-class WordsField(_Changed, forms.CharField):
-    """Words parted by spaces, commas or lines; a list of them."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**{"required": False, "max_length": 10_000, "widget": text_input(), **kwargs})
-
-    def prepare_value(self, value: Any) -> Any:
-        return " ".join(value) if isinstance(value, list) else value
-
-    def clean(self, value: Any) -> list[str]:
-        return str(super().clean(value)).replace(",", " ").split()
-
-
-class ArgumentsField(_Changed, forms.CharField):
-    """One argument a line; a list of them."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        widget = forms.Textarea(attrs={**_PLAIN, "rows": 2, "class": "input mono"})
-        super().__init__(
-            **{"required": False, "strip": False, "max_length": 20_000, "widget": widget, **kwargs}
-        )
-
-    def prepare_value(self, value: Any) -> Any:
-        return "\n".join(value) if isinstance(value, list) else value
-
-    def clean(self, value: Any) -> list[str]:
-        return [line for line in str(super().clean(value)).splitlines() if line]
-
-
-class ObjectField(_Changed, forms.CharField):
-    """A JSON object as text."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        attributes = {**_PLAIN, "rows": 3, "class": "input mono", "placeholder": '{"team": "payments"}'}
-        widget = forms.Textarea(attrs=attributes)
-        super().__init__(**{"required": False, "max_length": 50_000, "widget": widget, **kwargs})
-
-    def prepare_value(self, value: Any) -> Any:
-        if not isinstance(value, Mapping):
-            return value
-        return json.dumps(value, indent=2, ensure_ascii=False) if value else ""
-
-    def clean(self, value: Any) -> dict[str, Any]:
-        text = super().clean(value)
-        try:
-            found = json.loads(text) if text else {}
-        except (ValueError, RecursionError):
-            found = None
-        if not isinstance(found, dict):
-            raise forms.ValidationError("This is no JSON object.")
-        return found

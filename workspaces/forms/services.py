@@ -7,11 +7,11 @@ from typing import Any, ClassVar
 
 from django import forms
 
+from gateway.form_fields import LinesField, PairsField, text_input
 from gateway.forms import PageForm
 from tenants.models import Quota
 from workspaces.models import Port
 
-from .fields import ArgumentsField, PairsField, text_input
 from .groups import Group, GroupedForm
 from .limits import LIMITS, LimitedForm
 from .workspaces import NAME_HINT
@@ -87,7 +87,7 @@ class ServiceForm(LimitedForm):
     )
     environment = PairsField()
     secrets = PairsField(help_text="Kept encrypted and never shown again.")
-    command = ArgumentsField(help_text="One argument a line. Empty: the image's.")
+    command = LinesField(help_text="One argument a line. Empty: the image's.")
     volumes = PairsField(
         help_text="What outlives the container: a name and the path in it, such as data=/var/lib/data."
     )
@@ -138,7 +138,7 @@ class ServiceSettingsForm(LimitedForm):
 
     description = forms.CharField(max_length=500, required=False)
     image = forms.CharField(max_length=255, widget=text_input())
-    command = ArgumentsField(help_text="One argument a line. Empty: the image's.")
+    command = LinesField(help_text="One argument a line. Empty: the image's.")
     probe_path = forms.CharField(
         label="Probe of the first port", max_length=500, required=False, help_text=_PROBE, widget=text_input()
     )

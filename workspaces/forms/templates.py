@@ -6,9 +6,10 @@ from typing import Any, ClassVar
 
 from django import forms
 
+from gateway.form_fields import PairsField, WordsField, text_input
 from tenants.models import Quota
 
-from .fields import NumbersField, PairsField, WordsField, text_input
+from .fields import NumbersField
 from .groups import Group
 from .limits import LIMITS, LimitedForm
 

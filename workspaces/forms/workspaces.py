@@ -7,11 +7,12 @@ from typing import Any, ClassVar
 
 from django import forms
 
+from gateway.form_fields import ObjectField, PairsField, text_input
 from gateway.forms import PageForm
 from tenants.models import Quota
 from workspaces.models import Template
 
-from .fields import NumbersField, ObjectField, PairsField, text_input
+from .fields import NumbersField
 from .groups import Group
 from .limits import LIMITS, LimitedForm
 

@@ -9,13 +9,14 @@ from uuid import UUID
 from django.http import HttpResponse
 from django.utils import timezone
 
+from gateway import charts
 from gateway.errors import DomainError
 from gateway.templatetags.ui import cores, size
 from gateway.ui import PageRequest, page
 from workspaces.models import Instance, Service
 from workspaces.services import logs, samples
 
-from . import charts, shown
+from . import shown
 from .shown import show_tab
 
 SPANS = {"1h": "Hour", "24h": "Day", "7d": "Week"}

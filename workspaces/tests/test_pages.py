@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from gateway.charts import draw, thinned
 from gateway.db.scope import tenant_scope
 from tenants.principal import Principal
 from tests import factories
 from workspaces.models import Service, Template, Workspace, WorkspaceShare
 from workspaces.pages import tools
-from workspaces.pages.charts import draw, thinned
 from workspaces.providers.fake import FakeProvider
 from workspaces.services import bridge, shares, templates, workspaces
 
