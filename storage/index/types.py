@@ -77,14 +77,14 @@ class ObjectRow:
 class Expected:
     """A write's condition on the current object: none may be there (`absent`), or one to which all that is set fits.
 
-    `etag` is without quotes, `*` means any. With `unlike` there may be none, or one with any other ETag. `size` and
+    `etag` is without quotes, `*` means any. With `not_etag` there may be none, or one with any other ETag. `size` and
     `last_modified` (whole seconds) are conditions of deletes; those of a delete by version are on that version, and
     what is not there anyway meets them all.
     """
 
     absent: bool = False
     etag: str | None = None
-    unlike: str | None = None
+    not_etag: str | None = None
     size: int | None = None
     last_modified: datetime | None = None
 
@@ -93,7 +93,8 @@ class Expected:
 class PutCommit:
     """A body that is safe (on disk, in `inline` or on the backend) and asks to become the object at `key`.
 
-    `actor` names who wrote it in the event (`AccessKeyInfo.actor`).
+    `actor` names who wrote it in the event (`AccessKeyInfo.actor`). `version_id` is what a remote backend gave
+    it; where that is None a versioned bucket makes one.
     """
 
     bucket: BucketInfo
@@ -113,6 +114,7 @@ class PutCommit:
     lock: Mapping[str, Any] = field(default_factory=dict)
     sse: Mapping[str, Any] | None = None
     parts: Sequence[Mapping[str, Any]] | None = None
+    version_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,8 +134,9 @@ class DeleteCommit:
 
 @dataclass(frozen=True, slots=True)
 class DeleteOutcome:
-    """What a delete did. `version_id` is what was removed, or the delete marker made; None in an unversioned bucket.
+    """What a delete did; where nothing `existed`, it was nothing.
 
+    `version_id` is what was removed, or the delete marker made; None in an unversioned bucket.
     `delete_marker`: one was made, or the version removed was one.
     """
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Final
 
 from storage.s3 import headers as object_headers
+from storage.s3 import owners
 from storage.s3.authorise import authorise
 from storage.s3.errors import S3Error
 from storage.s3.front import Front
@@ -50,6 +51,7 @@ async def _let_in(request: Request, front: Front) -> Request:
             if request.access.is_anonymous:
                 raise S3Error("AccessDenied")
             raise S3Error("NoSuchBucket", extra={"BucketName": request.bucket_name})
+        owners.check(bucket, request.headers.get(owners.HEADER))
         request = replace(request, found=bucket)
     await authorise(request, front)
     front.used(request.access)

@@ -33,10 +33,11 @@ _REFUSALS: tuple[tuple[type[refusals.StorageRefusal], str], ...] = (
     (refusals.StoreUnavailable, "ServiceUnavailable"),
     (refusals.BucketGone, "NoSuchBucket"),
     (refusals.QuotaReached, "QuotaExceeded"),
+    (refusals.ObjectGone, "NoSuchKey"),
+    (refusals.ObjectGone, "NoSuchKey"),
     (refusals.PreconditionFailed, "PreconditionFailed"),
     (refusals.VersionGone, "NoSuchVersion"),
     (refusals.IsDeleteMarker, "MethodNotAllowed"),
-    (refusals.ObjectLocked, "AccessDenied"),
     (refusals.UploadGone, "NoSuchUpload"),
     (refusals.InvalidPartOrder, "InvalidPartOrder"),
     (refusals.InvalidPart, "InvalidPart"),
@@ -46,6 +47,8 @@ _REFUSALS: tuple[tuple[type[refusals.StorageRefusal], str], ...] = (
 
 def translate(refusal: refusals.StorageRefusal) -> S3Error:
     """What the index or the store refused, in S3's words."""
+    if isinstance(refusal, refusals.ObjectLocked):
+        return S3Error("AccessDenied", "Access Denied because object protected by object lock.")
     for kind, code in _REFUSALS:
         if isinstance(refusal, kind):
             return S3Error(code)

@@ -13,6 +13,8 @@ from storage.s3.errors import S3Error
 SIZES: Final[Mapping[str, int]] = {"crc32": 4, "crc32c": 4, "crc64nvme": 8, "sha1": 20, "sha256": 32}
 DEFAULT: Final = "crc64nvme"  # what S3 computes when a client asks for nothing
 FULL, COMPOSITE = "FULL_OBJECT", "COMPOSITE"
+# What an upload remembers of its checksum beside the object's own headers.
+ALGORITHM, TYPE = "x-amz-checksum-algorithm", "x-amz-checksum-type"
 
 _PREFIX: Final = "x-amz-checksum-"
 _COMBINE: Final[Mapping[str, Callable[[int, int, int], int]]] = {
@@ -72,13 +74,13 @@ def known(name: str) -> str:
 
 
 def valid(algorithm: str, value: str) -> str:
-    """`value` when it is Base64 of the right length. Raises InvalidRequest."""
+    """`value` when it is Base64 of the right length. Raises BadDigest: nothing has such a checksum."""
     try:
         fits = len(b64decode(value, validate=True)) == SIZES[algorithm]
     except (Base64Error, ValueError):
         fits = False
     if not fits:
-        raise S3Error("InvalidRequest", f"Value for {_PREFIX}{algorithm} header is invalid.")
+        raise S3Error("BadDigest", f"Value for {_PREFIX}{algorithm} header is invalid.")
     return value
 
 

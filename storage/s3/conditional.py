@@ -3,9 +3,13 @@
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from typing import Final
 
 from storage.index.types import Expected
 from storage.s3.errors import S3Error
+
+_SIZE: Final = "x-amz-if-match-size"
+_MODIFIED: Final = "x-amz-if-match-last-modified-time"
 
 
 def check_read(headers: Mapping[str, str], etag: str, last_modified: datetime) -> None:
@@ -38,20 +42,59 @@ def range_holds(headers: Mapping[str, str], etag: str, last_modified: datetime) 
 
 
 def expectation(sent: Mapping[str, str]) -> Expected | None:
-    """A write's condition. S3 knows `If-None-Match: *` and `If-Match` with one tag."""
-    absent, match = sent.get("if-none-match"), sent.get("if-match")
-    if absent is None and match is None:
+    """A write's condition: `If-None-Match` with `*` or one tag, `If-Match` with one tag or `*`."""
+    other, match = sent.get("if-none-match"), sent.get("if-match")
+    if other is None and match is None:
         return None
-    if absent is not None and match is not None:
+    if other is not None and match is not None:
         raise S3Error("NotImplemented", "If-Match and If-None-Match together are not implemented.")
-    if absent is not None:
-        if absent.strip() != "*":
-            raise S3Error("NotImplemented", "A write accepts If-None-Match only with *.")
-        return Expected(absent=True)
-    tag = (match or "").strip().strip('"')
-    if not tag or tag == "*" or "," in tag:
-        raise S3Error("NotImplemented", "A write accepts If-Match only with one entity tag.")
-    return Expected(etag=tag)
+    if other is not None:
+        tag = _one_tag(other)
+        return Expected(absent=True) if tag == "*" else Expected(not_etag=tag)
+    return Expected(etag=_one_tag(match or ""))
+
+
+def deletion(sent: Mapping[str, str]) -> Expected | None:
+    """A delete's condition, from its headers. Raises InvalidArgument, NotImplemented."""
+    size = sent.get(_SIZE)
+    if size is not None and not (size.isascii() and size.isdigit() and len(size) < 19):
+        raise S3Error("InvalidArgument", extra={"ArgumentName": _SIZE, "ArgumentValue": size})
+    return of_delete(
+        sent.get("if-match"), None if size is None else int(size), sent.get(_MODIFIED), _MODIFIED
+    )
+
+
+def of_delete(
+    match: str | None, size: int | None, modified: str | None, modified_name: str
+) -> Expected | None:
+    """A delete's condition: an entity tag or `*`, a size, a time in HTTP's form or ISO 8601.
+
+    Raises InvalidArgument, NotImplemented.
+    """
+    if not match and size is None and not modified:
+        return None
+    moment = _any_date(modified) if modified else None
+    if modified and moment is None:
+        raise S3Error("InvalidArgument", extra={"ArgumentName": modified_name, "ArgumentValue": modified})
+    return Expected(etag=_one_tag(match) if match else None, size=size, last_modified=moment)
+
+
+def _one_tag(condition: str) -> str:
+    tag = condition.strip().strip('"')
+    if not tag or "," in tag:
+        raise S3Error("NotImplemented", "A write accepts a condition only with one entity tag.")
+    return tag
+
+
+def _any_date(text: str) -> datetime | None:
+    found = _date(text)
+    if found is None:
+        try:
+            found = datetime.fromisoformat(text)
+        except ValueError:
+            return None
+    found = found if found.tzinfo else found.replace(tzinfo=UTC)
+    return found.replace(microsecond=0)
 
 
 def _names(condition: str, etag: str) -> bool:
@@ -65,6 +108,6 @@ def _date(text: str | None) -> datetime | None:
         return None
     try:
         moment = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -137,11 +137,11 @@ def not_modified(described: list[tuple[str, str]]) -> dict[str, str]:
     return {name: value for name, value in described if name.lower() in _OF_304}
 
 
-def checksum(stored: Mapping[str, str]) -> list[tuple[str, str]]:
-    """The headers of a stored checksum and its type."""
+def checksum(stored: Mapping[str, str], kind: str | None = None) -> list[tuple[str, str]]:
+    """The headers of a stored checksum and its type: `kind` where the value, being a part's, does not tell it."""
     found = [(f"x-amz-checksum-{name}", value) for name, value in stored.items()]
     if found:
-        found.append(("x-amz-checksum-type", checksums.kind_of(found[0][1])))
+        found.append(("x-amz-checksum-type", kind or checksums.kind_of(found[0][1])))
     return found
 
 

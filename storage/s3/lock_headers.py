@@ -1,4 +1,4 @@
-"""Object lock in headers: what a write asks to be locked with, how a read shows it, and who may pass governance.
+"""Object lock in headers: what a write asks to be locked with, and how a read shows it.
 
 A lock is {"mode", "until" (ISO 8601), "hold"}, what is not set left out.
 """
@@ -18,7 +18,6 @@ from storage.s3.text import iso
 MODE: Final = "x-amz-object-lock-mode"
 UNTIL: Final = "x-amz-object-lock-retain-until-date"
 HOLD: Final = "x-amz-object-lock-legal-hold"
-BYPASS: Final = "x-amz-bypass-governance-retention"
 
 _ISO: Final = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+(Z|[+-]\d\d:?\d\d)", re.ASCII)
 
@@ -45,7 +44,7 @@ def answer(lock: Mapping[str, Any]) -> list[tuple[str, str]]:
     """A lock as the headers of a read."""
     found = []
     if "mode" in lock:
-        found += [(MODE, lock["mode"]), (UNTIL, lock["until"])]
+        found += [(MODE, lock["mode"]), (UNTIL, iso(datetime.fromisoformat(lock["until"])))]
     if "hold" in lock:
         found.append((HOLD, "ON" if lock["hold"] else "OFF"))
     return found

@@ -6,6 +6,7 @@ from typing import Final, NamedTuple
 from storage.s3.errors import S3Error
 
 _ONE_RANGE: Final = re.compile(r"\s*bytes\s*=\s*(\d{0,19})\s*-\s*(\d{0,19})\s*\Z", re.ASCII | re.IGNORECASE)
+_EXACT: Final = re.compile(r"bytes=(\d{1,19})-(\d{1,19})\Z", re.ASCII)
 
 
 class ByteRange(NamedTuple):
@@ -44,3 +45,12 @@ def parse(header: str | None, size: int) -> ByteRange | None:
             headers={"Content-Range": f"bytes */{size}"},
         )
     return ByteRange(start, end)
+
+
+def exact(text: str) -> ByteRange | None:
+    """`bytes=first-last` with both of them, as copies of parts want it; None for anything else."""
+    found = _EXACT.match(text.strip())
+    if found is None:
+        return None
+    first, last = map(int, found.groups())
+    return ByteRange(first, last) if first <= last else None

@@ -1,23 +1,65 @@
 """Retention and legal hold of an object's version."""
 
+from datetime import datetime
+
 from gateway.decision.types import Answer, Decision
+from storage.index import ObjectRow
+from storage.s3 import amend, answers, demands, lock_headers, receive, versions
 from storage.s3.body import Receive
+from storage.s3.documents import lock
+from storage.s3.documents.schema import LIMIT
 from storage.s3.errors import S3Error
 from storage.s3.front import Front
 from storage.s3.request import Request
 
 
 async def get_retention(request: Request, front: Front) -> Decision:
-    raise S3Error("NotImplemented")
+    row = await _found(request, front)
+    if "mode" not in row.lock:
+        raise S3Error("NoSuchObjectLockConfiguration")
+    until = datetime.fromisoformat(row.lock["until"])
+    return answers.xml(lock.write_retention(lock.Retention(row.lock["mode"], until)))
 
 
 async def get_legal_hold(request: Request, front: Front) -> Decision:
-    raise S3Error("NotImplemented")
+    """ON or OFF; a version that was never held is not held."""
+    row = await _found(request, front)
+    return answers.xml(lock.write_hold(bool(row.lock.get("hold"))))
 
 
 async def put_retention(request: Request, front: Front, receive_body: Receive) -> Answer:
-    raise S3Error("NotImplemented")
+    """Retain until a time to come, or (an empty document, where governance is bypassed) not any more."""
+    lock_headers.require(request.bucket)
+    receive.require_digest(request)
+    wanted = lock.read_retention(await receive.document(request, receive_body, LIMIT))
+    if wanted is not None:
+        lock_headers.in_future(wanted.until)
+    version_id = versions.asked(request.query)
+    with amend.refusals(request.key, version_id):
+        await front.index.set_retention(
+            request.bucket,
+            request.key,
+            version_id,
+            wanted.mode if wanted else None,
+            wanted.until if wanted else None,
+            bypass_governance=demands.is_bypassing(request.headers),
+            actor=request.access.actor,
+        )
+    return answers.empty()
 
 
 async def put_legal_hold(request: Request, front: Front, receive_body: Receive) -> Answer:
-    raise S3Error("NotImplemented")
+    lock_headers.require(request.bucket)
+    receive.require_digest(request)
+    hold = lock.read_hold(await receive.document(request, receive_body, LIMIT))
+    version_id = versions.asked(request.query)
+    with amend.refusals(request.key, version_id):
+        await front.index.set_legal_hold(
+            request.bucket, request.key, version_id, hold=hold, actor=request.access.actor
+        )
+    return answers.empty()
+
+
+async def _found(request: Request, front: Front) -> ObjectRow:
+    lock_headers.require(request.bucket)
+    return await versions.find(front, request.bucket, request.key, versions.asked(request.query))

@@ -1,11 +1,11 @@
-"""PutObject into our own store, and DeleteObject."""
+"""PutObject into our own store."""
 
 from dataclasses import replace
 
 from gateway.decision.types import Answer
 from storage.errors import BucketGone, StorageRefusal
-from storage.index import DeleteCommit, ObjectRow, PutCommit
-from storage.s3 import answers, conditional, headers, receive, remote
+from storage.index import ObjectRow, PutCommit
+from storage.s3 import answers, conditional, encryption, headers, receive, remote
 from storage.s3.body import Receive
 from storage.s3.errors import S3Error
 from storage.s3.front import Front
@@ -20,17 +20,25 @@ async def put(request: Request, front: Front, receive_body: Receive) -> Answer:
     if bucket.kind == "s3":
         return await remote.stream_put(request, bucket, front, receive_body)
     promised = Promised(request)
-    kept = headers.wanted(request.bucket, request.headers)
+    kept = headers.wanted(bucket, request.headers)
+    if kept.lock:
+        receive.require_digest(request)
     expected = conditional.expectation(request.headers)
+    writing = encryption.writing(request, bucket)
     await front.check_room(bucket, promised.size, request.key)
     info = await receive.into_store(
-        front, promised, receive_body, keep={promised.algorithm}, inline_limit=front.inline_limit
+        front,
+        promised,
+        receive_body,
+        keep={promised.algorithm},
+        inline_limit=front.inline_limit,
+        sealing=writing.key,
     )
     commit = PutCommit(
         bucket=bucket,
         key=request.key,
         size=info.size,
-        etag=info.md5,
+        etag=writing.etag(info),
         last_modified=info.modified,
         actor=request.access.actor,
         content_type=kept.content_type,
@@ -40,24 +48,20 @@ async def put(request: Request, front: Front, receive_body: Receive) -> Answer:
         blob=info.id,
         inline=info.inline,
         expected=expected,
+        tags=kept.tags,
+        lock=kept.lock,
+        sse=writing.row(info),
     )
     row = await commit_or_discard(front, commit, info)
-    return answers.empty(200, [("ETag", f'"{row.etag}"'), *headers.checksum(row.checksums)])
-
-
-async def delete(request: Request, front: Front, receive_body: Receive) -> Answer:
-    """Remove the object; one that is not there is removed already."""
-    bucket = request.bucket
-    if request.query.get("versionId", "null") != "null":
-        raise S3Error("NoSuchVersion")
-    if "if-match" in request.headers or any(name.startswith("x-amz-if-match") for name in request.headers):
-        raise S3Error("NotImplemented", "Conditional deletes are not implemented.")
-    change = DeleteCommit(bucket, request.key, request.access.actor)
-    if bucket.kind == "s3":
-        await remote.delete(change, front)
-    else:
-        await front.index.delete_object(change)
-    return answers.empty(204)
+    return answers.empty(
+        200,
+        [
+            ("ETag", f'"{row.etag}"'),
+            *headers.checksum(row.checksums),
+            *headers.version(row),
+            *writing.headers,
+        ],
+    )
 
 
 async def commit_or_discard(front: Front, commit: PutCommit, info: BlobInfo) -> ObjectRow:
