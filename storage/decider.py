@@ -160,7 +160,7 @@ class S3Decider(Decider):
         except StorageRefusal as refusal:
             decision = answers.refuse(answers.translate(refusal), head)
         _count(operation, decision)
-        return await cross_origin.dress(answers.stamp(decision, head), head, front, asked)
+        return cross_origin.dress(answers.stamp(decision, head), head, front, asked)
 
     async def _decide(self, asked: Claimed, front: Front) -> Decision:
         decided = DECIDED.get(asked.operation)
@@ -191,7 +191,7 @@ class S3Decider(Decider):
         counts.OPERATIONS.add((operation, answer.status))
         if operation in _TAKING and answer.status == 200:
             counts.BYTES.add(("in",), head.content_length or 0)
-        await cross_origin.dress(answers.stamp(answer, head), head, front, asked)
+        cross_origin.dress(answers.stamp(answer, head), head, front, asked)
         headers = encode(answer.headers)
         if isinstance(answer, answers.Stream):
             await send({"type": "http.response.start", "status": answer.status, "headers": headers})
@@ -207,9 +207,8 @@ class S3Decider(Decider):
     async def commit(
         self, head: RequestHead, token: Mapping[str, Any], backend: BackendAnswer, ctx: DecisionContext
     ) -> Answer:
-        front = self._front(ctx)
         try:
-            answer = await remote.commit(token, backend, front)
+            answer = await remote.commit(token, backend, self._front(ctx))
         except S3Error as error:
             answer = answers.refuse(error, head)
         except StorageRefusal as refusal:
@@ -218,7 +217,8 @@ class S3Decider(Decider):
         counts.OPERATIONS.add((operation, answer.status))
         if answer.status == 200:
             counts.BYTES.add(("in",), head.content_length or 0)
-        return await cross_origin.dress(answers.stamp(answer, head), head, front)
+        answer.headers = [*answer.headers, *cross_origin.kept(token)]
+        return answers.stamp(answer, head)
 
     async def failed(self, head: RequestHead, failure: Failure, ctx: DecisionContext) -> Answer:
         """A blob is gone, a backend is dead or said no, or this process itself failed."""
@@ -231,7 +231,9 @@ class S3Decider(Decider):
         else:
             error = S3Error("ServiceUnavailable")
         answer = answers.refuse(error, head)
-        return await cross_origin.dress(answers.stamp(answer, head), head, self._front(ctx))
+        told = await cross_origin.of_failure(failure, head, self._front(ctx))
+        answer.headers = [*answer.headers, *told]
+        return answers.stamp(answer, head)
 
     def _front(self, ctx: DecisionContext) -> Front:
         """The front of this context; a process has one, tests one after the other."""

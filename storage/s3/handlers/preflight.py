@@ -3,10 +3,10 @@
 from gateway.decision.types import Answer, RequestHead
 from storage import cors
 from storage.index import BucketInfo
-from storage.s3 import answers
+from storage.s3 import answers, cross_origin
 from storage.s3.errors import S3Error
 from storage.s3.front import Front
-from storage.s3.operation import Target, parse_query
+from storage.s3.operation import Target
 
 _NOT_ALLOWED = (
     "CORSResponse: This CORS request is not allowed. This is usually because the evalution of Origin, request method / "
@@ -39,13 +39,11 @@ async def _bucket(head: RequestHead, name: str, front: Front) -> BucketInfo | No
 
     Nothing is proven by it, as nothing is let in by it.
     """
-    access = front.anonymous(head.host)
-    front.count(access, head.client_ip)
-    query = parse_query(head.raw_query)
-    key_id = query.get("X-Amz-Credential", "").partition("/")[0] or query.get("AWSAccessKeyId", "")
-    if key_id:
-        try:
-            access = await front.access_key(key_id, query.get("X-Amz-Security-Token", ""))
-        except S3Error:
-            return None
-    return await front.sought_bucket(access, name) if name else None
+    front.count(front.anonymous(head.host), head.client_ip)
+    if not name:
+        return None
+    try:
+        access = await cross_origin.presigner(head, front)
+    except S3Error:
+        return None
+    return await front.sought_bucket(access, name)
