@@ -14,7 +14,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from bench import load, measures, peers, table
+from bench.listing import listing
 from bench.peers import Peers
+from bench.servers import servers
 from bench.table import Row
 from bench.tools_call import tools_call
 from bench.workspaces import workspaces
@@ -23,6 +25,8 @@ from tests.instance import Instance, running
 MEASURES: dict[str, Callable[[Instance, Peers], Iterator[Row]]] = {
     "remote": measures.remote,
     "local": measures.local,
+    "servers": servers,
+    "lists": listing,
     "api": measures.api,
     "authentication": measures.authentication,
     "fanout": measures.fanout,

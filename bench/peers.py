@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 import socket
@@ -54,12 +55,12 @@ def running(folder: Path) -> Iterator[Peers]:
             _reads(peers, folder),
         ]
         for command in started:
-            stack.enter_context(_process(command, folder))
+            stack.enter_context(process(command, folder))
         configuration = folder / "caddy.json"
         configuration.write_text(json.dumps(_caddy(peers, folder)))
-        stack.enter_context(_process([str(CADDY), "run", "--config", str(configuration)], folder))
+        stack.enter_context(process([str(CADDY), "run", "--config", str(configuration)], folder))
         for port in ports:
-            _wait_for(port)
+            wait_for(port)
         yield peers
 
 
@@ -131,10 +132,12 @@ def _caddy(peers: Peers, folder: Path) -> dict[str, object]:
 
 
 @contextmanager
-def _process(command: list[str], folder: Path) -> Iterator[None]:
+def process(command: list[str], folder: Path, environment: dict[str, str] | None = None) -> Iterator[None]:
+    """A program until the block ends; what it says goes into the folder's peers.log."""
     with (folder / "peers.log").open("ab") as log:
-        process = subprocess.Popen(
+        started = subprocess.Popen(
             command,
+            env={**os.environ, **(environment or {})},
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
@@ -143,16 +146,17 @@ def _process(command: list[str], folder: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        process.terminate()
+        started.terminate()
         try:
-            process.wait(5)
+            started.wait(5)
         except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+            started.kill()
+            started.wait()
 
 
-def _wait_for(port: int) -> None:
-    deadline = time.monotonic() + 10
+def wait_for(port: int, seconds: float = 10) -> None:
+    """Return when something listens there. Raises OSError after `seconds`."""
+    deadline = time.monotonic() + seconds
     while True:
         try:
             socket.create_connection(("127.0.0.1", port), 1).close()
