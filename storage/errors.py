@@ -39,6 +39,10 @@ class PreconditionFailed(StorageRefusal):
     """The object at the key is not the one that the write expected."""
 
 
+class ObjectGone(PreconditionFailed):
+    """The write expected an object, and none is at the key."""
+
+
 class VersionGone(StorageRefusal):
     """The key has no such version."""
 

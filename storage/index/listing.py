@@ -4,25 +4,51 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .commits import from_json
+from .commits import from_json, from_json_or_none
 from .texts import after_all
 from .types import BucketInfo, ListedObject, ListPage, ObjectRow
 
 if TYPE_CHECKING:
+    import asyncpg
+
     from gateway.decision.database import Connection
 
 HEAD = """
-SELECT size, etag, content_type, last_modified, metadata::text, headers::text, checksums::text, blob, inline
+SELECT
+    version_id, size, etag, content_type, last_modified, metadata::text, headers::text, checksums::text, tags::text,
+    lock::text, sse::text, parts::text, writer, blob, inline
 FROM storage_head($1, $2, $3)
 """
-LIST = "SELECT is_prefix, key, size, etag, last_modified FROM storage_list($1, $2, $3, $4, $5, $6, $7, $8)"
+VERSION = """
+SELECT
+    version_id, size, etag, content_type, last_modified, metadata::text, headers::text, checksums::text, tags::text,
+    lock::text, sse::text, parts::text, writer, blob, inline, is_delete_marker, is_latest
+FROM storage_find_version($1, $2, $3, $4)
+"""
+LIST = """
+SELECT is_prefix, key, size, etag, last_modified, checksums::text
+FROM storage_list($1, $2, $3, $4, $5, $6, $7, $8)
+"""
 
 
 async def head(conn: Connection, bucket: BucketInfo, key: str) -> ObjectRow | None:
     row = await conn.fetchrow(HEAD, bucket.tenant_id, bucket.id, key)
-    if row is None:
-        return None
-    size, etag, content_type, last_modified, metadata, headers, checksums, blob, inline = row
+    return None if row is None else _object(bucket, key, row)
+
+
+async def find_version(
+    conn: Connection, bucket: BucketInfo, key: str, version_id: str | None
+) -> ObjectRow | None:
+    """`version_id` None: the newest."""
+    row = await conn.fetchrow(VERSION, bucket.tenant_id, bucket.id, key, version_id)
+    return None if row is None else _object(bucket, key, row, *row[15:])
+
+
+def _object(
+    bucket: BucketInfo, key: str, row: asyncpg.Record, is_delete_marker: bool = False, is_latest: bool = True
+) -> ObjectRow:
+    version_id, size, etag, content_type, last_modified, metadata, headers, checksums, tags, lock = row[:10]
+    sse, parts, writer, blob, inline = row[10:15]
     return ObjectRow(
         bucket_id=bucket.id,
         key=key,
@@ -35,6 +61,14 @@ async def head(conn: Connection, bucket: BucketInfo, key: str) -> ObjectRow | No
         checksums=from_json(checksums),
         blob=blob,
         inline=inline,
+        version_id=version_id,
+        tags=from_json(tags),
+        lock=from_json(lock),
+        sse=from_json_or_none(sse),
+        parts=from_json_or_none(parts),
+        writer=writer,
+        is_delete_marker=is_delete_marker,
+        is_latest=is_latest,
     )
 
 
@@ -63,7 +97,9 @@ async def list_objects(
     rows = rows[:max_keys]
     return ListPage(
         contents=[
-            ListedObject(key, size, etag, at) for is_prefix, key, size, etag, at in rows if not is_prefix
+            ListedObject(key, size, etag, at, from_json(checksums))
+            for is_prefix, key, size, etag, at, checksums in rows
+            if not is_prefix
         ],
         common_prefixes=[row["key"] for row in rows if row["is_prefix"]],
         next=rows[-1]["key"] if more else None,

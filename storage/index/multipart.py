@@ -12,7 +12,15 @@ import asyncpg
 
 from storage import errors
 
-from .commits import as_json, commit_changes, from_json, raise_refusal
+from .commits import (
+    Done,
+    as_json,
+    as_json_or_none,
+    commit_changes,
+    from_json,
+    from_json_or_none,
+    raise_refusal,
+)
 from .texts import after_all
 from .types import BucketInfo, Intent, PartRow, PutCommit, UploadPage, UploadRow
 
@@ -23,22 +31,29 @@ LEAST_PART = 5 << 20
 
 CREATE = """
 INSERT INTO storage_upload (
-    id, tenant_id, bucket_id, key, content_type, metadata, headers, initiated_at, writer, remote_id
-) VALUES ($1, $2, $3, $4, $5, $6::text::jsonb, $7::text::jsonb, $8, $9, $10)
+    id, tenant_id, bucket_id, key, content_type, metadata, headers, initiated_at, writer, remote_id, tags, lock, sse
+) VALUES (
+    $1, $2, $3, $4, $5, $6::text::jsonb, $7::text::jsonb, $8, $9, $10, $11::text::jsonb, $12::text::jsonb,
+    $13::text::jsonb
+)
 """
 GET = """
-SELECT id, key, initiated_at, writer, content_type, metadata::text, headers::text, remote_id
+SELECT
+    id, key, initiated_at, writer, content_type, metadata::text, headers::text, remote_id, tags::text, lock::text,
+    sse::text
 FROM storage_upload WHERE tenant_id = $1 AND bucket_id = $2 AND id = $3
 """
 LIST = """
-SELECT id, key, initiated_at, writer, content_type, metadata::text, headers::text, remote_id
+SELECT
+    id, key, initiated_at, writer, content_type, metadata::text, headers::text, remote_id, tags::text, lock::text,
+    sse::text
 FROM storage_upload
 WHERE tenant_id = $1 AND bucket_id = $2 AND (key, id) > ($3, $4) AND key >= $5 AND ($6::text IS NULL OR key < $6)
 ORDER BY key, id LIMIT $7
 """
-RECORD_PART = "SELECT storage_record_part($1, $2, $3, $4, $5, $6, $7::text::jsonb, $8, $9)"
+RECORD_PART = "SELECT storage_record_part($1, $2, $3, $4, $5, $6, $7::text::jsonb, $8, $9, $10::text::jsonb)"
 PARTS = """
-SELECT number, size, etag, last_modified, blob, checksums::text FROM storage_uploadpart
+SELECT number, size, etag, last_modified, blob, checksums::text, sse::text FROM storage_uploadpart
 WHERE tenant_id = $1 AND upload_id = $2 AND number > $3
 ORDER BY number LIMIT $4
 """
@@ -57,7 +72,7 @@ def _uuid(upload_id: str) -> UUID:
 
 
 def _upload(bucket_id: int, row: asyncpg.Record) -> UploadRow:
-    upload_id, key, initiated, actor, content_type, metadata, headers, remote_id = row
+    upload_id, key, initiated, actor, content_type, metadata, headers, remote_id, tags, lock, sse = row
     return UploadRow(
         id=upload_id.hex,
         bucket_id=bucket_id,
@@ -68,12 +83,15 @@ def _upload(bucket_id: int, row: asyncpg.Record) -> UploadRow:
         metadata=from_json(metadata),
         headers=from_json(headers),
         remote_id=remote_id,
+        tags=from_json(tags),
+        lock=from_json(lock),
+        sse=from_json_or_none(sse),
     )
 
 
 def _part(row: asyncpg.Record) -> PartRow:
-    number, size, etag, last_modified, blob, checksums = row
-    return PartRow(number, size, etag, last_modified, blob, from_json(checksums))
+    number, size, etag, last_modified, blob, checksums, sse = row
+    return PartRow(number, size, etag, last_modified, blob, from_json(checksums), from_json_or_none(sse))
 
 
 async def create(conn: Connection, put: PutCommit, remote_id: str) -> UploadRow:
@@ -87,6 +105,9 @@ async def create(conn: Connection, put: PutCommit, remote_id: str) -> UploadRow:
         metadata=put.metadata,
         headers=put.headers,
         remote_id=remote_id,
+        tags=put.tags,
+        lock=put.lock,
+        sse=put.sse,
     )
     try:
         await conn.execute(
@@ -101,6 +122,9 @@ async def create(conn: Connection, put: PutCommit, remote_id: str) -> UploadRow:
             upload.initiated,
             upload.actor,
             remote_id,
+            as_json(upload.tags),
+            as_json(upload.lock),
+            as_json_or_none(upload.sse),
         )
     except asyncpg.ForeignKeyViolationError:
         raise errors.BucketGone from None
@@ -127,6 +151,7 @@ async def record_part(conn: Connection, bucket: BucketInfo, upload_id: str, part
             as_json(part.checksums),
             part.last_modified,
             part.blob,
+            as_json_or_none(part.sse),
         )
     )
 
@@ -201,14 +226,15 @@ async def choose_parts(
     return chosen
 
 
-async def complete(conn: Connection, upload: UploadRow, put: PutCommit, intent: Intent | None) -> None:
+async def complete(conn: Connection, upload: UploadRow, put: PutCommit, intent: Intent | None) -> Done:
     async with conn.transaction():
         if not await conn.fetchval(END, put.bucket.tenant_id, put.bucket.id, UUID(upload.id)):
             raise errors.UploadGone
         if intent is not None:
             await conn.execute(DROP_INTENT, put.bucket.tenant_id, UUID(intent.id))
-        (verdict,) = await commit_changes(conn, put.bucket.tenant_id, [put], enforce=intent is None)
-        raise_refusal(verdict)
+        (done,) = await commit_changes(conn, put.bucket.tenant_id, [put], enforce=intent is None)
+        raise_refusal(done.verdict)
+    return done
 
 
 async def abort(conn: Connection, bucket: BucketInfo, key: str, upload_id: str) -> UploadRow:

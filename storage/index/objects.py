@@ -12,19 +12,19 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 from uuid import UUID, uuid4
 
 import asyncpg
 
 from gateway.decision.database import DatabaseBusy
-from storage.errors import StorageRefusal
+from storage.errors import StorageRefusal, VersionGone
 
 from . import commits, listing, multipart
 from .batches import Batcher
-from .commits import Change, Confirmed, NewIntent
+from .commits import Change, Confirmed, Done, NewIntent
 from .lease import Lease
-from .rows import Rows, row_key
+from .rows import RowKey, Rows, row_key
 from .types import (
     BucketInfo,
     DeleteCommit,
@@ -63,7 +63,7 @@ class ObjectIndex:
         self._db, self._bell = db, bell
         self._rows = Rows(keep)
         self._lease = Lease(db, self._rows.forget_all, keeps=keep > 0)
-        self._changes: Batcher[Change, str | None] = Batcher(
+        self._changes: Batcher[Change, Done] = Batcher(
             self._commit_changes, lambda change: (change.bucket.id, change.key)
         )
         self._begins: Batcher[NewIntent, str | None] = Batcher(self._begin_intents, lambda new: new.id)
@@ -103,11 +103,16 @@ class ObjectIndex:
 
     async def latest(self, bucket: BucketInfo, key: str) -> ObjectRow | None:
         """The newest version, which may be a delete marker; None where the key has none."""
-        raise NotImplementedError
+        async with self._db.tenant(bucket.tenant_id) as conn:
+            return await listing.find_version(conn, bucket, key, None)
 
     async def find_version(self, bucket: BucketInfo, key: str, version_id: str) -> ObjectRow:
         """One version with its inline body; it may be a delete marker. Raises VersionGone."""
-        raise NotImplementedError
+        async with self._db.tenant(bucket.tenant_id) as conn:
+            found = await listing.find_version(conn, bucket, key, version_id)
+        if found is None:
+            raise VersionGone
+        return found
 
     async def list_versions(
         self,
@@ -148,19 +153,20 @@ class ObjectIndex:
     async def commit_put(self, put: PutCommit) -> ObjectRow:
         """Row, usage and event in one transaction; the blob it replaces is removed later.
 
-        Raises BucketGone, QuotaReached, PreconditionFailed.
+        Raises BucketGone, QuotaReached, PreconditionFailed (ObjectGone), ObjectLocked.
         """
-        commits.raise_refusal(await self._changes.submit(put.bucket.tenant_id, put))
-        return commits.row_of(put)
+        done = await self._changes.submit(put.bucket.tenant_id, put)
+        commits.raise_refusal(done.verdict)
+        return commits.row_of(put, done)
 
     async def delete_object(self, delete: DeleteCommit) -> DeleteOutcome:
         """Remove the object or a version of it, or mark it deleted; what was not there makes no event.
 
         Raises BucketGone, PreconditionFailed, ObjectLocked.
         """
-        verdict = await self._changes.submit(delete.bucket.tenant_id, delete)
-        commits.raise_refusal(verdict)
-        return DeleteOutcome(existed=verdict is None)
+        done = await self._changes.submit(delete.bucket.tenant_id, delete)
+        commits.raise_refusal(done.verdict)
+        return DeleteOutcome(done.verdict is None, done.version_id, done.is_marker)
 
     async def set_tags(
         self, bucket: BucketInfo, key: str, version_id: str | None, tags: Mapping[str, str], actor: str
@@ -169,7 +175,7 @@ class ObjectIndex:
 
         Raises BucketGone, VersionGone (also where there is no current object), IsDeleteMarker.
         """
-        raise NotImplementedError
+        return await self._amend(bucket, key, version_id, "tags", dict(tags), actor)
 
     async def set_retention(
         self,
@@ -182,17 +188,21 @@ class ObjectIndex:
         bypass_governance: bool,
         actor: str,
     ) -> ObjectRow:
-        """Retain a version until then (None, None: not any more). What is retained may only be retained longer,
+        """Retain a version until then (None, None: not any more); returns it.
 
-        or, in governance mode and with `bypass_governance`, as one likes. Raises ObjectLocked and as `set_tags`.
+        What is retained may only be retained longer, or, in governance mode and with `bypass_governance`, as one
+        likes. Raises ObjectLocked and as `set_tags`.
         """
-        raise NotImplementedError
+        retention = {} if mode is None or until is None else {"mode": mode, "until": until}
+        return await self._amend(
+            bucket, key, version_id, "retention", retention, actor, bypass_governance=bypass_governance
+        )
 
     async def set_legal_hold(
         self, bucket: BucketInfo, key: str, version_id: str | None, *, hold: bool, actor: str
     ) -> ObjectRow:
-        """Hold a version, or let go of it. Raises as `set_tags`."""
-        raise NotImplementedError
+        """Hold a version, or let go of it; returns it. Raises as `set_tags`."""
+        return await self._amend(bucket, key, version_id, "hold", hold, actor)
 
     # Writes to a remote backend.
 
@@ -214,7 +224,7 @@ class ObjectIndex:
 
         Exactly one event, also when the sweeper was faster. `size` where it was not known before.
         """
-        verdict = await self._confirms.submit(intent.tenant_id, Confirmed(intent, etag, size))
+        verdict = await self._confirms.submit(intent.tenant_id, Confirmed(intent, etag, size, version_id))
         commits.raise_refusal(verdict)
 
     async def abandon_intent(self, intent: Intent) -> None:
@@ -283,10 +293,13 @@ class ObjectIndex:
         which ends it (and no quota refuses any more). Raises UploadGone (also when a second Complete was faster),
         BucketGone, QuotaReached, PreconditionFailed.
         """
-        async with self._writing([put]), self._db.tenant(put.bucket.tenant_id) as conn:
-            await multipart.complete(conn, upload, put, intent)
+        async with (
+            self._writing([row_key(put.bucket, put.key)]),
+            self._db.tenant(put.bucket.tenant_id) as conn,
+        ):
+            done = await multipart.complete(conn, upload, put, intent)
         self._ring(put.bucket.tenant_id)
-        return commits.row_of(put)
+        return commits.row_of(put, done)
 
     async def abort_upload(self, bucket: BucketInfo, key: str, upload_id: str) -> UploadRow:
         """End the upload; its parts are removed later. Raises UploadGone."""
@@ -300,11 +313,36 @@ class ObjectIndex:
         commits.raise_refusal(await self._begins.submit(change.bucket.tenant_id, new))
         return Intent(new.id, change.bucket.tenant_id)
 
-    async def _commit_changes(self, tenant_id: int, changes: Sequence[Change]) -> Sequence[str | None]:
-        async with self._writing(changes), self._db.tenant(tenant_id) as conn:
-            verdicts = await commits.commit_changes(conn, tenant_id, changes)
+    async def _commit_changes(self, tenant_id: int, changes: Sequence[Change]) -> Sequence[Done]:
+        names = [row_key(change.bucket, change.key) for change in changes]
+        async with self._writing(names), self._db.tenant(tenant_id) as conn:
+            done = await commits.commit_changes(conn, tenant_id, changes)
         self._ring(tenant_id)
-        return verdicts
+        return done
+
+    async def _amend(
+        self,
+        bucket: BucketInfo,
+        key: str,
+        version_id: str | None,
+        what: Literal["tags", "retention", "hold"],
+        value: Any,
+        actor: str,
+        *,
+        bypass_governance: bool = False,
+    ) -> ObjectRow:
+        async with (
+            self._writing([row_key(bucket, key)]),
+            self._db.tenant(bucket.tenant_id) as conn,
+            conn.transaction(),
+        ):
+            amended = await commits.amend(
+                conn, bucket, key, version_id, what, value, bypass_governance=bypass_governance, actor=actor
+            )
+            row = await listing.find_version(conn, bucket, key, amended)
+        self._ring(bucket.tenant_id)
+        assert row is not None  # it is locked until the transaction ends
+        return row
 
     async def _begin_intents(self, tenant_id: int, wanted: Sequence[NewIntent]) -> Sequence[str | None]:
         async with self._db.tenant(tenant_id) as conn:
@@ -317,10 +355,9 @@ class ObjectIndex:
         return verdicts
 
     @contextlib.asynccontextmanager
-    async def _writing(self, changes: Sequence[Change]) -> AsyncIterator[None]:
+    async def _writing(self, names: Sequence[RowKey]) -> AsyncIterator[None]:
         """Around a commit: what it changes is kept neither by another process nor, after it, by this one."""
         await self._lease.before_write()
-        names = [row_key(change.bucket, change.key) for change in changes]
         self._rows.forget(names)
         try:
             yield

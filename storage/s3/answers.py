@@ -34,7 +34,6 @@ _REFUSALS: tuple[tuple[type[refusals.StorageRefusal], str], ...] = (
     (refusals.BucketGone, "NoSuchBucket"),
     (refusals.QuotaReached, "QuotaExceeded"),
     (refusals.ObjectGone, "NoSuchKey"),
-    (refusals.ObjectGone, "NoSuchKey"),
     (refusals.PreconditionFailed, "PreconditionFailed"),
     (refusals.VersionGone, "NoSuchVersion"),
     (refusals.IsDeleteMarker, "MethodNotAllowed"),

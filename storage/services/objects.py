@@ -118,9 +118,9 @@ def delete_object(bucket: Bucket, key: str, *, actor: Principal) -> None:
     with rows.writing():
         audit.record(actor, "storage.object.delete", target=f"{bucket.name}/{key}")
         verdict = _commit(
-            "SELECT storage_commit(%s, true, ARRAY[true], ARRAY[%s], ARRAY[%s], ARRAY[0::bigint], ARRAY[''],"
-            " ARRAY[''], ARRAY['{}'::jsonb], ARRAY['{}'::jsonb], ARRAY['{}'::jsonb], ARRAY[now()],"
-            " ARRAY[NULL::text], ARRAY[NULL::bytea], ARRAY[%s], ARRAY[NULL::text])",
+            "SELECT verdicts FROM storage_commit(%s, true, ARRAY[true], ARRAY[%s], ARRAY[%s], ARRAY[0::bigint],"
+            " ARRAY[''], ARRAY[''], ARRAY['{}'::jsonb], ARRAY['{}'::jsonb], ARRAY['{}'::jsonb], ARRAY[now()],"
+            " ARRAY[NULL::text], ARRAY[NULL::bytea], ARRAY[%s])",
             [bucket.tenant_id, bucket.pk, key, actor.label],
         )
         if verdict in ("absent", "bucket_gone"):

@@ -80,21 +80,46 @@ def put(bucket: BucketInfo, key: str, body: bytes = b"hello", **fields: Any) -> 
     return PutCommit(bucket=bucket, key=key, **(defaults | fields))
 
 
+HELD = """
+SELECT
+    (SELECT coalesce(sum(size), 0) FROM storage_object WHERE {0} = $1)
+    + (SELECT coalesce(sum(size), 0) FROM storage_objectversion WHERE {0} = $1),
+    (SELECT count(*) FROM storage_object WHERE {0} = $1)
+    + (SELECT count(*) FROM storage_objectversion WHERE {0} = $1 AND NOT is_delete_marker),
+    (
+        SELECT coalesce(sum(p.size), 0) FROM storage_uploadpart p JOIN storage_upload u ON u.id = p.upload_id
+        WHERE u.{0} = $1
+    )
+"""
+
+
 async def usage(db: Database, tenant_id: int) -> tuple[int, int, int]:
-    """(bytes, objects, bytes in unfinished uploads), after checking them against the rows."""
+    """(bytes, objects, bytes in unfinished uploads), after checking them, and each bucket's, against the rows."""
     async with db.wide() as conn:
         kept = await conn.fetchrow(
             "SELECT bytes, objects_count, upload_bytes FROM storage_usage WHERE tenant_id = $1", tenant_id
         )
-        real = await conn.fetchrow(
-            "SELECT (SELECT coalesce(sum(size), 0) FROM storage_object WHERE tenant_id = $1),"
-            " (SELECT count(*) FROM storage_object WHERE tenant_id = $1),"
-            " (SELECT coalesce(sum(size), 0) FROM storage_uploadpart WHERE tenant_id = $1)",
+        real = await conn.fetchrow(HELD.format("tenant_id"), tenant_id)
+        for row in await conn.fetch(
+            "SELECT b.id, coalesce(u.bytes, 0), coalesce(u.objects_count, 0), coalesce(u.upload_bytes, 0)"
+            " FROM storage_bucket b LEFT JOIN storage_bucketusage u ON u.bucket_id = b.id WHERE b.tenant_id = $1",
             tenant_id,
-        )
+        ):
+            held = await conn.fetchrow(HELD.format("bucket_id"), row["id"])
+            assert tuple(row)[1:] == tuple(int(n) for n in held)
     counted = tuple(kept) if kept else (0, 0, 0)
     assert counted == tuple(int(n) for n in real)
     return counted
+
+
+async def set_bucket(db: Database, bucket: BucketInfo, **columns: Any) -> None:
+    """Change the bucket's row as its settings do: whoever writes objects waits meanwhile."""
+    assigned = ", ".join(f"{name} = ${n}" for n, name in enumerate(columns, 2))
+    async with db.wide() as conn, conn.transaction():
+        await conn.execute("SELECT storage_lock_usage($1)", bucket.tenant_id)
+        await conn.execute(
+            f"UPDATE storage_bucket SET {assigned} WHERE id = $1", bucket.id, *columns.values()
+        )
 
 
 async def events(db: Database, tenant_id: int) -> list[tuple[str, str]]:

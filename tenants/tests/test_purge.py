@@ -58,9 +58,9 @@ def _put(bucket: Any, key: str, body: bytes) -> None:
         path.write_bytes(body)
     with tenant_scope(bucket.tenant_id), transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(
-            "SELECT storage_commit(%s, true, ARRAY[false], ARRAY[%s], ARRAY[%s], ARRAY[%s::bigint], ARRAY['e'],"
+            "SELECT verdicts FROM storage_commit(%s, true, ARRAY[false], ARRAY[%s], ARRAY[%s], ARRAY[%s::bigint], ARRAY['e'],"
             " ARRAY['text/plain'], ARRAY['{}'::jsonb], ARRAY['{}'::jsonb], ARRAY['{}'::jsonb], ARRAY[now()],"
-            " ARRAY[%s::text], ARRAY[%s::bytea], ARRAY['w'], ARRAY[NULL::text])",
+            " ARRAY[%s::text], ARRAY[%s::bytea], ARRAY['w'])",
             [bucket.tenant_id, bucket.pk, key, len(body), blob, None if blob else body],
         )
         assert cursor.fetchone() == ([None],)
