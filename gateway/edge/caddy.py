@@ -444,6 +444,15 @@ def _send_file(settings: EdgeSettings) -> list[Json]:
                     "exclude": [*own, "Content-Length", "Date", "Server", "Connection", REQUEST_ID],
                 },
                 {
+                    # Of other origins' pages alone, once what the file server says of itself is gone.
+                    "handler": "headers",
+                    "response": {
+                        "require": {"headers": {"Access-Control-Allow-Origin": ["*"]}},
+                        "set": {"Vary": [_told("Vary")]},
+                        "deferred": True,
+                    },
+                },
+                {
                     "handler": "headers",
                     # The decision has judged the conditions and the range; Caddy must not judge again.
                     "request": {"set": {"Range": [_told(wire.RANGE)]}, "delete": ["If-*"]},

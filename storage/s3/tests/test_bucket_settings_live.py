@@ -12,6 +12,7 @@ from gateway.db.scope import tenant_scope
 from realtime.models import Event
 from storage.s3.tests.signer import call
 from tenants.models import AuditEntry
+from tenants.services import roles
 from tests.stack import Account, Stack
 
 
@@ -301,7 +302,10 @@ def test_a_bucket_that_is_not_there(account: Account) -> None:
 
 
 def test_settings_need_the_permission(account: Account, stack: Stack, bucket: str) -> None:
-    viewer = stack.account("viewer", tenant=account.who.tenant).s3()
-    assert "Status" not in viewer.get_bucket_versioning(Bucket=bucket)
+    with stack.database():
+        may = ["storage.access_key.write", "storage.bucket.read"]
+        roles.create_role(account.who.tenant, "Reader", permissions=may, actor=account.who)
+    reader = stack.account("reader", tenant=account.who.tenant).s3()
+    assert "Status" not in reader.get_bucket_versioning(Bucket=bucket)
     tags = {"TagSet": [{"Key": "a", "Value": "b"}]}
-    assert refusal(viewer.put_bucket_tagging, Bucket=bucket, Tagging=tags) == (403, "AccessDenied")
+    assert refusal(reader.put_bucket_tagging, Bucket=bucket, Tagging=tags) == (403, "AccessDenied")
