@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from .commits import from_json, from_json_or_none
 from .texts import after_all
-from .types import BucketInfo, ListedObject, ListPage, ObjectRow
+from .types import BucketInfo, ListedObject, ListPage, ObjectRow, VersionPage
 
 if TYPE_CHECKING:
     import asyncpg
@@ -29,6 +29,20 @@ LIST = """
 SELECT is_prefix, key, size, etag, last_modified, checksums::text
 FROM storage_list($1, $2, $3, $4, $5, $6, $7, $8)
 """
+LIST_VERSIONS = """
+SELECT is_prefix, key, version_id, size, etag, last_modified, checksums::text, is_delete_marker, is_latest
+FROM storage_list_versions($1, $2, $3, $4, $5, $6, $7, $8, $9)
+"""
+SEQUENCE = """
+SELECT version_seq FROM storage_object
+WHERE tenant_id = $1 AND bucket_id = $2 AND key = $3 AND version_id = $4
+UNION ALL
+SELECT version_seq FROM storage_objectversion
+WHERE tenant_id = $1 AND bucket_id = $2 AND key = $3 AND version_id = $4
+"""
+
+# More than any: a version that is gone is told from none by it, and all of its key follow.
+_NEWEST = (1 << 63) - 1
 
 
 async def head(conn: Connection, bucket: BucketInfo, key: str) -> ObjectRow | None:
@@ -103,4 +117,57 @@ async def list_objects(
         ],
         common_prefixes=[row["key"] for row in rows if row["is_prefix"]],
         next=rows[-1]["key"] if more else None,
+    )
+
+
+async def list_versions(
+    conn: Connection,
+    bucket: BucketInfo,
+    prefix: str,
+    delimiter: str,
+    after: tuple[str, str] | None,
+    max_keys: int,
+) -> VersionPage:
+    if max_keys <= 0:
+        return VersionPage([], [], None)
+    key, version_id = after or ("", "")
+    sequence = None
+    if version_id:
+        sequence = await conn.fetchval(SEQUENCE, bucket.tenant_id, bucket.id, key, version_id)
+        if sequence is None:
+            sequence = _NEWEST
+    rows = await conn.fetch(
+        LIST_VERSIONS,
+        bucket.tenant_id,
+        bucket.id,
+        prefix,
+        after_all(prefix),
+        delimiter,
+        after_all(delimiter),
+        key,
+        sequence,
+        max_keys + 1,
+    )
+    more = len(rows) > max_keys
+    rows = rows[:max_keys]
+    return VersionPage(
+        versions=[_version(bucket, row) for row in rows if not row["is_prefix"]],
+        common_prefixes=[row["key"] for row in rows if row["is_prefix"]],
+        next=(rows[-1]["key"], rows[-1]["version_id"] or "") if more else None,
+    )
+
+
+def _version(bucket: BucketInfo, row: asyncpg.Record) -> ObjectRow:
+    _, key, version_id, size, etag, last_modified, checksums, is_delete_marker, is_latest = row
+    return ObjectRow(
+        bucket_id=bucket.id,
+        key=key,
+        size=size,
+        etag=etag,
+        content_type="",
+        last_modified=last_modified,
+        checksums=from_json(checksums),
+        version_id=version_id,
+        is_delete_marker=is_delete_marker,
+        is_latest=is_latest,
     )

@@ -124,9 +124,10 @@ class ObjectIndex:
     ) -> VersionPage:
         """Versions and delete markers after the (key, version id) `after`; an empty version id skips all of the key.
 
-        Raises VersionGone for a marker that names no version.
+        After a version that is gone (a client deletes what it lists) all that is left of its key follows.
         """
-        raise NotImplementedError
+        async with self._db.tenant(bucket.tenant_id) as conn:
+            return await listing.list_versions(conn, bucket, prefix, delimiter, after, max_keys)
 
     async def list_objects(
         self,

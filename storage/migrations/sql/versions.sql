@@ -55,6 +55,16 @@ BEGIN
             level := p_after;
             start := coalesce(left(p_after, skip + cut - 1) || p_delimiter_end, start);
         ELSIF cut = 0 AND p_seq IS NOT NULL AND starts_with(p_after, p_prefix) THEN
+            -- The version that p_seq was of may be gone since, and an older one the current object.
+            RETURN QUERY
+                SELECT
+                    false, o.key, o.version_id, o.size, o.etag, o.last_modified, o.checksums, false, true
+                FROM storage_object o
+                WHERE o.tenant_id = p_tenant AND o.bucket_id = p_bucket AND o.key = p_after
+                    AND o.version_seq < p_seq;
+            IF FOUND THEN
+                left_to_give := left_to_give - 1;
+            END IF;
             FOR found IN rest LOOP
                 EXIT WHEN left_to_give = 0;
                 RETURN QUERY
