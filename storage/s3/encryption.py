@@ -19,7 +19,7 @@ from base64 import b64decode, b64encode
 from binascii import Error as Base64Error
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -28,9 +28,11 @@ from django.conf import settings
 from gateway import crypto
 from storage.index import BucketInfo, ObjectRow, PartRow, UploadRow
 from storage.s3.errors import S3Error
-from storage.s3.request import Request
 from storage.store.digests import BlobInfo
 from storage.store.sealed import Layout, Opener, new_key
+
+if TYPE_CHECKING:
+    from storage.s3.request import Request
 
 SSE: Final = "x-amz-server-side-encryption"
 CUSTOMER: Final = "-customer"
