@@ -176,8 +176,8 @@ async def test_an_upload(store: BlobStore, kind: str) -> None:
     )  # fmt: skip
     reading = encryption.reading(again, bucket(), row)
     assert reading.opener
-    body = store.read(row.blob or "", 14_998, 8, opener=reading.opener)
-    assert b"".join([piece async for piece in body]) == b"netwo"
+    pieces = store.read(row.blob or "", 14_998, 8, opener=reading.opener)
+    assert b"".join([piece async for piece in pieces]) == b"netwo"
     assert (infos[0].md5 == parts[0].etag) is (kind == "ours")
 
 
