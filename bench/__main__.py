@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from bench import load, measures, peers, table
+from bench.inlining import inlining
 from bench.listing import listing
 from bench.peers import Peers
 from bench.servers import servers
@@ -27,6 +28,7 @@ MEASURES: dict[str, Callable[[Instance, Peers], Iterator[Row]]] = {
     "local": measures.local,
     "servers": servers,
     "lists": listing,
+    "inlining": inlining,
     "api": measures.api,
     "authentication": measures.authentication,
     "fanout": measures.fanout,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from bench import authentication as credentials
-from bench import load, realtime_fanout, streams
+from bench import load, processor, realtime_fanout, streams
 from bench.load import Load
 from bench.peers import FILES, SMALL, Peers
 from bench.table import Row, in_turns
@@ -81,12 +81,14 @@ def local(instance: Instance, peers: Peers) -> Iterator[Row]:
     bare = [f"/{number}" for number in range(WRITTEN)]
     rates = _rates(Load(instance.port, puts, "PUT", BODY), Load(peers.bare_store, bare, "PUT", BODY))
     yield Row("4 KiB PUT, own store, 64 at once", "/s", *rates, aim=0.8)
+    yield from processor.per_request(instance, "4 KiB PUT, own store", Load(instance.port, puts, "PUT", BODY))
     for size, name in ((SMALL, "4 KiB"), (64 << 10, "64 KiB")):
         files = _same_objects(member, bucket, peers.files, size)
         gets = [sign("GET", bucket, key) for key in files]
         plain = [f"/{key}" for key in files]
         rates = _rates(Load(instance.port, gets), Load(peers.file_server, plain))
         yield Row(f"{name} GET, own store, 64 at once", "/s", *rates, aim=0.25)
+        yield from processor.per_request(instance, f"{name} GET, own store", Load(instance.port, gets))
     yield Row("64 KiB GET, own store, p50 of one at a time", "ms",
               *in_turns(_time_of(instance.port, gets), _time_of(peers.file_server, plain)),
               less_is_better=True)  # fmt: skip

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from statistics import median
 
-NAME, FIGURE = 46, 14
+NAME, FIGURE = 58, 14
 
 
 @dataclass(frozen=True)
