@@ -18,7 +18,7 @@ ARGS =
 BASE = python:3.11-slim
 WORKSPACE_IMAGE ?= gatehouse-workspace:local
 
-.PHONY: help up down status reset secrets demo run test test-long check format bench openapi permissions lock workspace-image python test-env lint-env \
+.PHONY: help up down status reset secrets demo run test test-long check format bench openapi permissions s3-support lock workspace-image python test-env lint-env \
 	check-format check-lint check-templates check-django
 
 help: ## This list
@@ -93,6 +93,9 @@ openapi: test-env ## Write docs/openapi.json
 
 permissions: test-env ## Write docs/permissions.md
 	@exec $(SERVICES) $(VENV)/python -m tests.permissions
+
+s3-support: test-env ## Write the table of operations in docs/s3.md
+	@$(VENV)/python -m storage.s3.tests.support
 
 lock: lint-env ## Lock requirements/*.in anew, with hashes and without registry addresses
 	@cd requirements && for name in install base test lint; do \

@@ -171,8 +171,9 @@ PERMISSIONS: Final[Mapping[Operation, str]] = {
 # Query parameters that turn a request into another one. Any other parameter is ignored, as S3 does.
 SUBRESOURCES: Final = frozenset(
     """
-    abac accelerate acl analytics attributes cors delete encryption intelligent-tiering inventory
-    legal-hold lifecycle list-type location logging metadataConfiguration metadataTable metrics
+    abac accelerate acl analytics annotation attributes cors delete encryption intelligent-tiering
+    inventory legal-hold lifecycle list-type location logging metadataAnnotationTable
+    metadataConfiguration metadataInventoryTable metadataJournalTable metadataTable metrics
     notification object-lock ownershipControls policy policyStatus publicAccessBlock renameObject
     replication requestPayment restore retention select session tagging torrent uploadId uploads
     versioning versions website
