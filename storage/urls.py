@@ -1,12 +1,17 @@
 from django.urls import path
 
-from .pages import access_keys, buckets, objects
+from .pages import access_keys, buckets, objects, policies, settings, usage
 
 urlpatterns = [
     path("buckets", buckets.buckets, name="buckets"),
     path("buckets/new", buckets.new_bucket, name="new-bucket"),
     path("buckets/<str:name>", objects.objects, name="bucket"),
     path("buckets/<str:name>/delete", buckets.delete_bucket, name="delete-bucket"),
+    path("buckets/<str:name>/settings", settings.settings, name="bucket-settings"),
+    path("buckets/<str:name>/settings/<str:section>", settings.setting, name="bucket-setting"),
+    path("buckets/<str:name>/policy", policies.policy, name="bucket-policy"),
+    path("buckets/<str:name>/policy/simulate", policies.simulate, name="bucket-simulate"),
+    path("buckets/<str:name>/usage", usage.usage, name="bucket-usage"),
     path("buckets/<str:name>/object", objects.object_details, name="object"),
     path("buckets/<str:name>/links", objects.links, name="object-links"),
     path("buckets/<str:name>/delete-objects", objects.delete_objects, name="delete-objects"),

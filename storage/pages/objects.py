@@ -11,10 +11,12 @@ from django.http import HttpResponse, JsonResponse
 from django.urls import reverse
 
 from gateway.errors import Invalid, NotFound
-from gateway.ui import PageRequest, page, sheet, show
+from gateway.ui import PageRequest, page, sheet
 from storage.models import Bucket
 from storage.services import buckets
 from storage.services import objects as verbs
+
+from .shown import show_tab
 
 PER_PAGE = 100
 MOST_KEYS = 100
@@ -40,7 +42,7 @@ def objects(request: PageRequest, name: str) -> HttpResponse:
         "next": _place(bucket, prefix, listed.next) if listed.next else "",
         "most_bytes": settings.MAX_UPLOAD_SIZE,
     }
-    return show(request, "storage/objects.html", context, part="storage/_objects.html")
+    return show_tab(request, bucket, "objects", "storage/objects.html", context, part="storage/_objects.html")
 
 
 def _text(request: PageRequest, name: str) -> str:

@@ -8,7 +8,7 @@ from gateway.db.scope import tenant_scope
 from storage.services import access_keys, backends, buckets
 from storage.tests.test_api import make_object
 
-from .table import ADMIN, MEMBER, STAFF, VIEWER, api, page
+from .table import ADMIN, MEMBER, SIGNED_IN, STAFF, VIEWER, api, page
 from .world import World
 
 
@@ -91,6 +91,7 @@ ROWS = [
     api("PUT", "storage/buckets/{bucket}/policy", MEMBER, body={"policy": POLICY}),
     api("DELETE", "storage/buckets/{bucket}/policy", MEMBER),
     api("POST", "storage/buckets/{bucket}/policy/simulate", VIEWER, 200, body=QUESTION),
+    api("POST", "storage/credentials", SIGNED_IN, body={}),
     api("GET", "storage/access-keys", MEMBER),
     api("POST", "storage/access-keys", MEMBER, body={"name": "new"}),
     api("GET", "storage/access-keys/{access_key}", ADMIN.but(member=404), case="an administrator's"),
@@ -109,6 +110,12 @@ ROWS = [
     page("GET", "/app/buckets/new", MEMBER),
     page("GET", "/app/buckets/{bucket_name}", VIEWER),
     page("POST", "/app/buckets/{bucket_name}/delete", ADMIN),
+    page("GET", "/app/buckets/{bucket_name}/settings", VIEWER),
+    page("POST", "/app/buckets/{bucket_name}/settings/tags", MEMBER, 302, body={"tags": "team=a"}),
+    page("GET", "/app/buckets/{bucket_name}/policy", VIEWER),
+    page("POST", "/app/buckets/{bucket_name}/policy", MEMBER, body={"policy": ""}),
+    page("POST", "/app/buckets/{bucket_name}/policy/simulate", VIEWER, body=QUESTION),
+    page("GET", "/app/buckets/{bucket_name}/usage", VIEWER),
     page("GET", "/app/buckets/{filled}/object", VIEWER, query={"key": "key"}),
     page("POST", "/app/buckets/{filled}/links", VIEWER, json={"method": "GET", "key": "key"}, case="to download"),
     page("POST", "/app/buckets/{filled}/links", MEMBER, json={"method": "PUT", "key": "key"}, case="to upload"),

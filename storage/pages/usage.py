@@ -1,0 +1,45 @@
+"""What a bucket holds, as charts."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django.http import HttpResponse
+from django.utils import timezone
+
+from gateway import charts
+from gateway.templatetags.ui import size
+from gateway.ui import PageRequest, page
+from storage.services import bucket_usage
+
+from . import shown
+
+SPANS = {"7": "Week", "30": "Month", "365": "Year"}
+
+
+@page("storage.bucket.read")
+def usage(request: PageRequest, name: str) -> HttpResponse:
+    row = shown.bucket(request, name)
+    asked = request.GET.get("span", "")
+    span = asked if asked in SPANS else "30"
+    end = timezone.now()
+    held = bucket_usage.of(row)
+    times = {"begin": end - timedelta(days=int(span)), "end": end}
+    found = list(bucket_usage.history(row, timedelta(days=int(span))))
+    drawn = [
+        charts.draw(
+            "bytes", "Size", [*((one.at, one.bytes) for one in found), (end, held.bytes)], limit=row.quota_bytes,
+            words=lambda amount: size(round(amount)), **times,
+        ),
+        charts.draw(
+            "objects", "Objects", [*((one.at, one.objects_count) for one in found), (end, held.objects_count)],
+            limit=row.quota_objects, words=lambda amount: f"{amount:,.0f}", **times,
+        ),
+    ]  # fmt: skip
+    context = {
+        "held": held,
+        "charts": [chart for chart in drawn if chart] if found else [],
+        "span": span,
+        "spans": list(SPANS.items()),
+    }
+    return shown.show_tab(request, row, "usage", "storage/usage.html", context)
