@@ -19,10 +19,12 @@ from storage.s3.errors import S3Error
 Claim = sigv4.Claim | sigv2.Claim
 
 
-def read(headers: Mapping[str, str], raw_query: str, now: datetime, resource: str) -> Claim | None:
+def read(
+    headers: Mapping[str, str], raw_query: str, now: datetime, resources: tuple[str, ...]
+) -> Claim | None:
     """The request's claim, its form and times checked; None when it makes none.
 
-    `headers` are by lower-case name, duplicates joined by a comma; `resource` is `sigv2.resource_of`. Raises S3Error
+    `headers` are by lower-case name, duplicates joined by a comma; `resources` are `sigv2.resources_of`. Raises S3Error
     for a claim that is malformed, ambiguous, too old, too new or not understood.
     """
     authorization = headers.get("authorization", "").strip()
@@ -37,8 +39,8 @@ def read(headers: Mapping[str, str], raw_query: str, now: datetime, resource: st
     if places[0]:
         return sigv4_claim.from_query(headers, raw_query, now)
     if places[1]:
-        return sigv2.from_query(headers, raw_query, now, resource)
-    return _from_header(headers, authorization, now, resource) if authorization else None
+        return sigv2.from_query(headers, raw_query, now, resources)
+    return _from_header(headers, authorization, now, resources) if authorization else None
 
 
 def prove(claim: Claim, secret: str, head: RequestHead, headers: Mapping[str, str]) -> Seed | None:
@@ -63,7 +65,9 @@ def meant(claim: Claim, headers: dict[str, str], query: Mapping[str, str]) -> di
     return {name: value for name, value in headers.items() if name != "x-amz-security-token"}
 
 
-def _from_header(headers: Mapping[str, str], authorization: str, now: datetime, resource: str) -> Claim:
+def _from_header(
+    headers: Mapping[str, str], authorization: str, now: datetime, resources: tuple[str, ...]
+) -> Claim:
     mechanism, space, _ = authorization.partition(" ")
     if not space:
         raise S3Error(
@@ -74,7 +78,7 @@ def _from_header(headers: Mapping[str, str], authorization: str, now: datetime, 
     if mechanism == sigv4.ALGORITHM:
         return sigv4_claim.from_header(headers, authorization, now)
     if mechanism == "AWS":
-        return sigv2.from_header(headers, authorization, now, resource)
+        return sigv2.from_header(headers, authorization, now, resources)
     if mechanism == sigv4_claim.ASYMMETRIC:
         raise S3Error("NotImplemented", f"Please use {sigv4.ALGORITHM}.")
     raise S3Error(

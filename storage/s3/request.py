@@ -120,8 +120,8 @@ async def claimed(head: RequestHead, front: Front) -> Claimed:
     query = parse_query(head.raw_query)
     headers = by_name(head)
     asked = classify(head.method, target, query, headers)
-    resource = sigv2.resource_of(head.host, head.raw_path, front.domain)
-    claim = claims.read(headers, head.raw_query, datetime.now(UTC), resource)
+    resources = sigv2.resources_of(head.host, head.raw_path, front.domain)
+    claim = claims.read(headers, head.raw_query, datetime.now(UTC), resources)
     if claim is None:
         access = front.anonymous(head.host)
     else:

@@ -47,7 +47,7 @@ class Claim(NamedTuple):
 
     access_key_id: str
     signature: bytes
-    resource: str  # /bucket/key, as on the wire
+    resources: tuple[str, ...]  # that may have been signed
     date: str  # the line of the string to sign: a Date header, or the seconds since 1970 when it expires
     payload_hash: str  # as `x-amz-content-sha256` says it, which is signed like any x-amz-* header
     presigned: bool
@@ -61,7 +61,9 @@ def in_query(raw_query: str) -> bool:
     return any(field.partition("=")[0] in ("AWSAccessKeyId", "Signature") for field in raw_query.split("&"))
 
 
-def from_header(headers: Mapping[str, str], authorization: str, now: datetime, resource: str) -> Claim:
+def from_header(
+    headers: Mapping[str, str], authorization: str, now: datetime, resources: tuple[str, ...]
+) -> Claim:
     """The claim of `Authorization: AWS id:signature`. Raises S3Error."""
     access_key_id, colon, signature = authorization.strip().partition(" ")[2].strip().partition(":")
     if not (access_key_id and colon and signature):
@@ -75,10 +77,12 @@ def from_header(headers: Mapping[str, str], authorization: str, now: datetime, r
         shown = headers.get("date", "")
     clock.check(clock.date_of(shown), now, shown)
     date = "" if "x-amz-date" in headers else shown
-    return _claim(access_key_id, signature, resource, date, headers, presigned=False)
+    return _claim(access_key_id, signature, resources, date, headers, presigned=False)
 
 
-def from_query(headers: Mapping[str, str], raw_query: str, now: datetime, resource: str) -> Claim:
+def from_query(
+    headers: Mapping[str, str], raw_query: str, now: datetime, resources: tuple[str, ...]
+) -> Claim:
     """The claim of a presigned URL. Raises AccessDenied."""
     fields: dict[str, str] = {}
     for field in raw_query.split("&"):
@@ -105,7 +109,7 @@ def from_query(headers: Mapping[str, str], raw_query: str, now: datetime, resour
     # An unescaped + of Base64 reads as a space.
     signature = fields["Signature"].replace(" ", "+")
     signed = headers_of(headers, parse_query(raw_query))
-    return _claim(fields["AWSAccessKeyId"], signature, resource, expires, signed, presigned=True)
+    return _claim(fields["AWSAccessKeyId"], signature, resources, expires, signed, presigned=True)
 
 
 def headers_of(headers: Mapping[str, str], query: Mapping[str, str]) -> dict[str, str]:
@@ -124,24 +128,28 @@ def prove(claim: Claim, secret: str, method: str, raw_query: str, headers: Mappi
         headers = headers_of(headers, parse_query(raw_query))
     start = _start(claim, method, headers)
     rest = _subresources(raw_query)
-    # A client may send `(` and sign `%28`, and a bucket's own address ends with a slash or not.
-    encoded = quote(unquote_to_bytes(claim.resource.encode("latin-1", "replace")), safe="/-._~")
-    for path in {claim.resource, encoded}:
-        alone = path.count("/") == 1 and len(path) > 1
-        for spelled in (path, path + "/") if alone else (path,):
-            signed = (start + spelled + rest).encode("latin-1", "replace")
-            if hmac.compare_digest(hmac.digest(secret.encode(), signed, "sha1"), claim.signature):
-                return
+    for resource in claim.resources:
+        # A client may send `(` and sign `%28`, and a bucket's own address ends with a slash or not.
+        encoded = quote(unquote_to_bytes(resource.encode("latin-1", "replace")), safe="/-._~")
+        for path in {resource, encoded}:
+            alone = path.count("/") == 1 and len(path) > 1
+            for spelled in (path, path + "/") if alone else (path,):
+                signed = (start + spelled + rest).encode("latin-1", "replace")
+                if hmac.compare_digest(hmac.digest(secret.encode(), signed, "sha1"), claim.signature):
+                    return
     raise S3Error("SignatureDoesNotMatch", extra={"AWSAccessKeyId": claim.access_key_id})
 
 
-def resource_of(host: str, raw_path: str, domain: str) -> str:
-    """`/bucket/key` of a request, however it is addressed: as on the wire, not decoded."""
+def resources_of(host: str, raw_path: str, domain: str) -> tuple[str, ...]:
+    """`/bucket/key` of a request, however it is addressed: as on the wire, not decoded.
+
+    Below `/s3` some signers take the whole path. It is nobody else's resource: no bucket can have the name `s3`.
+    """
     if host == domain:
-        return raw_path
+        return (raw_path,)
     if in_domain(host, domain):
-        return f"/{host[: -len(domain) - 1]}{raw_path}"
-    return raw_path[len(PREFIX) :] or "/"
+        return (f"/{host[: -len(domain) - 1]}{raw_path}",)
+    return (raw_path[len(PREFIX) :] or "/", raw_path)
 
 
 def sign(secret: str, text: str) -> bytes:
@@ -160,7 +168,7 @@ def decoded(signature: str) -> bytes:
 def _claim(
     access_key_id: str,
     signature: str,
-    resource: str,
+    resources: tuple[str, ...],
     date: str,
     headers: Mapping[str, str],
     *,
@@ -169,7 +177,7 @@ def _claim(
     return Claim(
         access_key_id,
         decoded(signature),
-        resource,
+        resources,
         date,
         headers.get("x-amz-content-sha256", UNSIGNED),
         presigned,

@@ -34,7 +34,7 @@ AKID, SECRET = "GKAAAAAAAAAAAAAAAAAA", "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0"
 
 
 def read(headers: dict[str, str], query: str, now: datetime) -> sigv4.Claim | None:
-    claim = claims.read(headers, query, now, "/docs/k")
+    claim = claims.read(headers, query, now, ("/docs/k",))
     assert claim is None or isinstance(claim, sigv4.Claim)
     return claim
 
