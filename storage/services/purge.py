@@ -16,7 +16,16 @@ from django.utils import timezone
 from gateway import crypto
 from gateway.db.scope import platform_scope, tenant_scope
 from storage import providers
-from storage.models import AccessKey, BlobGarbage, Bucket, Object, Placement, Upload, WriteIntent
+from storage.models import (
+    AccessKey,
+    BlobGarbage,
+    Bucket,
+    Object,
+    ObjectVersion,
+    Placement,
+    Upload,
+    WriteIntent,
+)
 from tenants.models import Tenant
 from tenants.principal import system
 from tenants.services import audit, snapshot
@@ -25,21 +34,29 @@ from . import backends, placements, rows, sweeps, usage
 
 FORSAKEN_AFTER = timedelta(days=30)
 _BATCH = 1000
+_KEPT: tuple[type[Object | ObjectVersion], ...] = (Object, ObjectVersion)
 
-_REMOVE_OBJECTS = """
+_REMOVE_ROWS = """
 WITH gone AS (
-    DELETE FROM storage_object WHERE id IN (
-        SELECT id FROM storage_object WHERE tenant_id = %(tenant)s AND bucket_id = %(bucket)s ORDER BY id LIMIT %(most)s
-    ) RETURNING size, blob
+    DELETE FROM {table} WHERE id IN (
+        SELECT id FROM {table} WHERE tenant_id = %(tenant)s AND bucket_id = %(bucket)s ORDER BY id LIMIT %(most)s
+    ) RETURNING size, blob, {counts} AS counts
 ), kept AS (
     INSERT INTO storage_blobgarbage (tenant_id, blob, due_at)
     SELECT %(tenant)s, blob, now() FROM gone WHERE blob IS NOT NULL
 ), less AS (
-    SELECT coalesce(sum(size), 0) AS bytes, count(*) AS n FROM gone
+    SELECT coalesce(sum(size), 0) AS bytes, count(*) AS n, count(*) FILTER (WHERE counts) AS objects FROM gone
+), bucket AS (
+    UPDATE storage_bucketusage u SET bytes = u.bytes - less.bytes, objects_count = u.objects_count - less.objects
+    FROM less WHERE u.bucket_id = %(bucket)s
 )
-UPDATE storage_usage SET bytes = storage_usage.bytes - less.bytes, objects_count = objects_count - less.n
-FROM less WHERE tenant_id = %(tenant)s RETURNING less.n
+UPDATE storage_usage u SET bytes = u.bytes - less.bytes, objects_count = u.objects_count - less.objects
+FROM less WHERE u.tenant_id = %(tenant)s RETURNING less.n
 """
+_REMOVE = (
+    _REMOVE_ROWS.format(table="storage_object", counts="true"),
+    _REMOVE_ROWS.format(table="storage_objectversion", counts="NOT is_delete_marker"),
+)
 
 
 def purge(tenant_id: int) -> str:
@@ -78,22 +95,26 @@ def _remove_bucket(bucket: Bucket) -> str:
         except (providers.ProviderError, crypto.CannotOpen) as e:
             if not _forsaken(bucket.tenant_id):
                 return f"bucket {bucket.name}: {e}"
-    while True:
-        with rows.writing(), connection.cursor() as cursor:
-            usage.lock(bucket.tenant_id)
-            cursor.execute(_REMOVE_OBJECTS, {"tenant": bucket.tenant_id, "bucket": bucket.pk, "most": _BATCH})
-            (removed,) = cursor.fetchone()
-        if removed < _BATCH:
-            break
+    for statement in _REMOVE:
+        while _remove_rows(bucket, statement) == _BATCH:
+            pass
     with rows.writing():
         usage.lock(bucket.tenant_id)
         WriteIntent.objects.filter(bucket=bucket).delete()
-        if Object.objects.filter(tenant_id=bucket.tenant_id, bucket=bucket).exists():
+        if any(model.objects.filter(tenant_id=bucket.tenant_id, bucket=bucket).exists() for model in _KEPT):
             return f"bucket {bucket.name}: a write was under way"
         placements.give_up(placement)
         bucket.delete()
         snapshot.changed("buckets")
     return ""
+
+
+def _remove_rows(bucket: Bucket, statement: str) -> int:
+    with rows.writing(), connection.cursor() as cursor:
+        usage.lock(bucket.tenant_id)
+        cursor.execute(statement, {"tenant": bucket.tenant_id, "bucket": bucket.pk, "most": _BATCH})
+        removed: int = cursor.fetchone()[0]
+    return removed
 
 
 def _remove_placements(tenant_id: int) -> str:

@@ -36,9 +36,9 @@ def make_object(tenant: Tenant, bucket: str, key: str, body: bytes = b"hello") -
 
         with connection.cursor() as cursor:
             cursor.execute(
-                "SELECT verdicts FROM storage_commit(%s, true, ARRAY[false], ARRAY[%s], ARRAY[%s], ARRAY[%s::bigint], ARRAY['e'],"
-                " ARRAY['text/plain'], ARRAY['{}'::jsonb], ARRAY['{}'::jsonb], ARRAY['{}'::jsonb], ARRAY[now()],"
-                " ARRAY[NULL::text], ARRAY[%s::bytea], ARRAY['w'])",
+                "SELECT verdicts FROM storage_commit(%s, true, ARRAY[false], ARRAY[%s], ARRAY[%s], ARRAY[%s::bigint],"
+                " ARRAY['e'], ARRAY['text/plain'], ARRAY['{}'::jsonb], ARRAY['{}'::jsonb], ARRAY['{}'::jsonb],"
+                " ARRAY[now()], ARRAY[NULL::text], ARRAY[%s::bytea], ARRAY['w'])",
                 [tenant.pk, row.pk, key, len(body), body],
             )
 

@@ -16,7 +16,7 @@ from gateway.checks import tenant_models
 from gateway.db.scope import platform_scope, tenant_scope
 from gateway.errors import Conflict
 from realtime.models import Event
-from storage.models import Object, Placement
+from storage.models import Bucket, Object, Placement
 from storage.providers.fake import FakeBackend
 from storage.services import access_keys, backends, buckets
 from storage.services import purge as storage
@@ -58,9 +58,9 @@ def _put(bucket: Any, key: str, body: bytes) -> None:
         path.write_bytes(body)
     with tenant_scope(bucket.tenant_id), transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(
-            "SELECT verdicts FROM storage_commit(%s, true, ARRAY[false], ARRAY[%s], ARRAY[%s], ARRAY[%s::bigint], ARRAY['e'],"
-            " ARRAY['text/plain'], ARRAY['{}'::jsonb], ARRAY['{}'::jsonb], ARRAY['{}'::jsonb], ARRAY[now()],"
-            " ARRAY[%s::text], ARRAY[%s::bytea], ARRAY['w'])",
+            "SELECT verdicts FROM storage_commit(%s, true, ARRAY[false], ARRAY[%s], ARRAY[%s], ARRAY[%s::bigint],"
+            " ARRAY['e'], ARRAY['text/plain'], ARRAY['{}'::jsonb], ARRAY['{}'::jsonb], ARRAY['{}'::jsonb],"
+            " ARRAY[now()], ARRAY[%s::text], ARRAY[%s::bytea], ARRAY['w'])",
             [bucket.tenant_id, bucket.pk, key, len(body), blob, None if blob else body],
         )
         assert cursor.fetchone() == ([None],)
@@ -88,6 +88,8 @@ def _full_tenant(slug: str) -> Tenant:
             for n in range(5):
                 _put(bucket, f"small-{n}", b"x")
                 _put(bucket, f"large-{n}", b"x" * 1000)
+            Bucket.objects.filter(pk=bucket.pk).update(versioning="Enabled")
+            _put(bucket, "large-0", b"x" * 1000)
     domains.add_domain(tenant, f"{slug}.example.org", actor=factories.staff())
     return tenant
 
@@ -124,6 +126,7 @@ def test_everything_goes_and_nothing_of_others(stored: None) -> None:
     before, files = _rows(other), len(_blobs())
     assert set(before) > {
         "storage.Object",
+        "storage.ObjectVersion",
         "storage.Bucket",
         "tenants.ApiKey",
         "tenants.Domain",

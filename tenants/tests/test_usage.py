@@ -30,9 +30,9 @@ def _put(bucket: Bucket, key: str, size: int) -> str | None:
     """The verdict of the data plane's own function."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT verdicts FROM storage_commit(%s, true, ARRAY[false], ARRAY[%s], ARRAY[%s], ARRAY[%s::bigint], ARRAY['e'],"
-            " ARRAY['text/plain'], ARRAY['{}'::jsonb], ARRAY['{}'::jsonb], ARRAY['{}'::jsonb], ARRAY[now()],"
-            " ARRAY[NULL::text], ARRAY[%s::bytea], ARRAY['w'])",
+            "SELECT verdicts FROM storage_commit(%s, true, ARRAY[false], ARRAY[%s], ARRAY[%s], ARRAY[%s::bigint],"
+            " ARRAY['e'], ARRAY['text/plain'], ARRAY['{}'::jsonb], ARRAY['{}'::jsonb], ARRAY['{}'::jsonb],"
+            " ARRAY[now()], ARRAY[NULL::text], ARRAY[%s::bytea], ARRAY['w'])",
             [bucket.tenant_id, bucket.pk, key, size, b"x" * size],
         )
         verdict: str | None = cursor.fetchone()[0][0]
