@@ -23,7 +23,7 @@ from gateway.decision.wire import encode
 from storage import snapshot
 from storage.errors import StorageRefusal
 from storage.rates import RATES
-from storage.s3 import answers, counts, cross_origin, remote
+from storage.s3 import answers, counts, cross_origin, remote, sts
 from storage.s3.admission import admitted
 from storage.s3.backend import error_of
 from storage.s3.errors import S3Error
@@ -152,6 +152,8 @@ class S3Decider(Decider):
             if head.method == "OPTIONS":
                 target = locate(head.host, head.raw_path, front.domain)
                 return answers.stamp(await preflight.answer(head, target, front), head)
+            if sts.asks(head, front.domain):
+                return Handle()
             asked = await claimed(head, front)
             operation = asked.operation.name
             decision = await self._decide(asked, front)
@@ -178,12 +180,14 @@ class S3Decider(Decider):
     async def handle(self, head: RequestHead, receive: Receive, send: Send, ctx: DecisionContext) -> None:
         operation, front = "none", self._front(ctx)
         asked: Claimed | None = None
+        answer: Answer | answers.Stream
         try:
-            asked = await claimed(head, front)
-            operation = asked.operation.name
-            answer: Answer | answers.Stream = await HANDLED[asked.operation](
-                await admitted(asked, front), front, receive
-            )
+            if sts.asks(head, front.domain):
+                answer = await sts.answer(head, receive, front)
+            else:
+                asked = await claimed(head, front)
+                operation = asked.operation.name
+                answer = await HANDLED[asked.operation](await admitted(asked, front), front, receive)
         except S3Error as error:
             answer = answers.refuse(error, head)
         except StorageRefusal as refusal:
@@ -222,7 +226,7 @@ class S3Decider(Decider):
 
     async def failed(self, head: RequestHead, failure: Failure, ctx: DecisionContext) -> Answer:
         """A blob is gone, a backend is dead or said no, or this process itself failed."""
-        if failure.status == 404:
+        if failure.status == 404 and failure.masked:
             error = S3Error("NoSuchKey")
         elif failure.masked:
             error = error_of(failure.status)

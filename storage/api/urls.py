@@ -1,6 +1,6 @@
 from django.urls import path
 
-from . import access_keys, backends, buckets, objects, policies
+from . import access_keys, backends, buckets, credentials, objects, policies
 
 _BUCKET = "storage/buckets/<uuid:public_id>"
 
@@ -15,6 +15,7 @@ urlpatterns = [
     path(f"{_BUCKET}/policy/simulate", policies.SimulateView.as_view()),
     path("storage/access-keys", access_keys.AccessKeysView.as_view()),
     path("storage/access-keys/<uuid:public_id>", access_keys.AccessKeyView.as_view()),
+    path("storage/credentials", credentials.CredentialsView.as_view()),
     path("storage/objects", objects.ObjectsView.as_view()),
     path("storage/objects/links", objects.ObjectLinksView.as_view()),
 ]

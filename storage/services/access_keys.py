@@ -1,71 +1,164 @@
-"""S3 access keys: issued, revoked, and the ones that sign the platform's own links."""
+"""S3 access keys: issued, limited, rotated, revoked, and the ones that sign the platform's own links."""
 
 from __future__ import annotations
 
 import secrets
 import string
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import transaction
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from gateway import crypto
-from gateway.errors import Forbidden, Invalid
+from gateway.errors import Conflict, Forbidden, Invalid
 from gateway.validation import validated
 from realtime import services as realtime
 from storage.models import AccessKey, access_key_aad
-from tenants.permissions import PERMISSIONS
+from tenants import networks
+from tenants.models import Membership, User
+from tenants.permissions import PERMISSIONS, role_permissions
 from tenants.principal import Principal
-from tenants.services import api_keys, audit, quotas, snapshot
+from tenants.services import audit, key_reach, quotas, snapshot
 
-from . import usage
+from . import key_limits, usage
 
+LONGEST_OVERLAP = timedelta(days=7)
 _ID_ALPHABET = string.ascii_uppercase + string.digits
 _SECRET_ALPHABET = string.ascii_letters + string.digits
 
 
-def issue_access_key(name: str, *, actor: Principal) -> tuple[AccessKey, str]:
-    """A key of the caller in the caller's tenant, and its secret, which is shown this once.
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a key is limited to beside its owner's role. None and empty are no limit.
 
-    It may do what the caller's role may, now and later; made with a narrowed API key, no more than that key.
-    Raises Forbidden, Invalid, QuotaExceeded.
+    `permissions` are ours, `actions` S3's names with wildcards; `prefixes` are beginnings of keys.
+    """
+
+    permissions: list[str] | None = None
+    buckets: list[str] | None = None
+    prefixes: list[str] | None = None
+    actions: list[str] | None = None
+    allowed_networks: Sequence[str] = ()
+    expires_at: datetime | None = None
+
+
+def issue_access_key(
+    name: str, limits: Limits | None = None, *, owner: Membership | None = None, actor: Principal
+) -> tuple[AccessKey, str]:
+    """A key in the caller's tenant, and its secret, which is shown this once.
+
+    It acts as the caller, or as the service account whose membership `owner` is (service_account.write), and may do
+    what that one's role may, now and later, within its limits. Made with an API key it reaches no further than that:
+    permissions, addresses and end. Raises Forbidden, Invalid by field, QuotaExceeded.
     """
     actor.require("storage.access_key.write")
-    if api_keys.bounds_of(actor):
-        raise Forbidden(
-            "An API key that ends or is limited to addresses makes no S3 key, which is neither.",
-            code="credential_bounded",
-        )
-    key, secret = _new(name, actor)
+    key, secret = _new(name, actor, _user_of(owner, actor))
+    _limit(key, limits or Limits(), owner, actor)
+    validated(key, exclude=("tenant", "user"))
     with transaction.atomic():
         quotas.check(actor.tenant.pk, "access_keys", usage.live_keys(actor.tenant.pk))
         key.save()
-        audit.record(
-            actor,
-            "storage.access_key.create",
-            target=key.access_key_id,
-            after={"name": name, "permissions": key.permissions},
-        )
-        snapshot.changed("access_keys")
-        realtime.publish(
-            actor.tenant.pk,
-            "storage.access_key.created",
-            subject=key.access_key_id,
-            data={"name": name},
-            actor=actor,
-        )
+        _tell(key, "create", "created", actor, after=_plain(key))
     return key, secret
 
 
+def update_access_key(key: AccessKey, changes: dict[str, Any], *, actor: Principal) -> AccessKey:
+    """Rename it, or change what it is limited to: the fields of Limits.
+
+    Who it acts as may widen it, signed in; anybody else who may touch it only narrows. Asking again changes nothing.
+    Raises Forbidden, Invalid by field, Conflict for a key that has ended.
+    """
+    _may_touch(key, actor)
+    free = _is_own(key, actor) and actor.credential.kind != "api_key"
+    with transaction.atomic():
+        key = _locked(key)
+        before = _plain(key)
+        if "name" in changes:
+            key.name = changes["name"]
+        for field, check in (
+            ("buckets", key_limits.buckets),
+            ("prefixes", key_limits.prefixes),
+            ("actions", key_limits.actions),
+        ):
+            if field in changes:
+                wanted = check(changes[field])
+                if not free:
+                    key_limits.within(wanted, getattr(key, field), field)
+                setattr(key, field, wanted)
+        if "permissions" in changes:
+            key.permissions = _permissions(changes["permissions"], key.permissions, actor, free=free)
+        if "allowed_networks" in changes:
+            wanted = networks.normal(changes["allowed_networks"])
+            if not free and not networks.within(wanted, key.allowed_networks):
+                text = "Only its owner, signed in, lets it in from more addresses."
+                raise Invalid(f"allowed_networks: {text}", errors={"allowed_networks": [text]})
+            key.allowed_networks = wanted
+        if "expires_at" in changes:
+            key.expires_at = _end(changes["expires_at"], key.expires_at, free=free)
+        after = _plain(key)
+        changed = [name for name in after if after[name] != before[name]]
+        if changed:
+            validated(key, exclude=("tenant", "user"))
+            key.save(update_fields=changed)
+            _tell(
+                key,
+                "update",
+                "updated",
+                actor,
+                before={name: before[name] for name in changed},
+                after={name: after[name] for name in changed},
+            )
+    return key
+
+
+def rotate_access_key(key: AccessKey, overlap: timedelta, *, actor: Principal) -> tuple[AccessKey, str]:
+    """A new key in place of this one, with its name and limits; this one works for `overlap` more.
+
+    S3 knows a key by its id alone, so both change. Whoever rotates sees the secret: only who it acts as may, or for a
+    service account who may write those, and nobody whose own credential reaches less far. Raises Forbidden, Invalid
+    beyond LONGEST_OVERLAP, Conflict for a key that has ended.
+    """
+    if not timedelta() <= overlap <= LONGEST_OVERLAP:
+        text = f"From 0 to {int(LONGEST_OVERLAP.total_seconds())}."
+        raise Invalid(f"overlap_seconds: {text}", errors={"overlap_seconds": [text]})
+    actor.require("storage.access_key.write")
+    if not _is_own(key, actor):
+        if key.user.kind != User.Kind.SERVICE:
+            raise Forbidden("Only its owner rotates a key: its secret acts as them.", code="not_the_owner")
+        actor.require("service_account.write")
+    with transaction.atomic():
+        key = _locked(key)
+        made, secret = _new(key.name, actor, key.user)
+        for field in _LIMITS:
+            setattr(made, field, getattr(key, field))
+        _check_reach(made, actor)
+        made.save()
+        now = timezone.now()
+        until = now + overlap
+        if overlap:
+            key.expires_at = until if key.expires_at is None else min(key.expires_at, until)
+        else:
+            key.revoked_at = now
+        key.save(update_fields=["expires_at", "revoked_at"])
+        after = {"access_key_id": made.access_key_id, "overlap_seconds": int(overlap.total_seconds())}
+        _tell(key, "rotate", "rotated", actor, after=after)
+    return made, secret
+
+
 def revoke_access_key(key: AccessKey, *, actor: Principal) -> None:
-    """End a key for good: one's own, or anybody's with storage.access_key.manage. Again changes nothing."""
-    own = actor.user is not None and key.user_id == actor.user.pk
-    actor.require("storage.access_key.write" if own else "storage.access_key.manage")
+    """End a key for good: one's own, a service account's, or anybody's with storage.access_key.manage.
+
+    Again changes nothing.
+    """
+    _may_touch(key, actor)
     with transaction.atomic():
         if not AccessKey.objects.filter(pk=key.pk, revoked_at=None).update(revoked_at=timezone.now()):
             return
-        audit.record(actor, "storage.access_key.revoke", target=key.access_key_id)
-        snapshot.changed("access_keys")
-        realtime.publish(key.tenant_id, "storage.access_key.revoked", subject=key.access_key_id, actor=actor)
+        _tell(key, "revoke", "revoked", actor)
 
 
 def revoke_all(tenant_id: int, user_id: int) -> None:
@@ -85,8 +178,8 @@ def signing_key(*, actor: Principal) -> tuple[str, str]:
     keys = AccessKey.objects.filter(tenant=actor.tenant, user=actor.user, is_internal=True, revoked_at=None)
     key = keys.first()
     if key is None:
-        key, _ = _new("links of the platform", actor)
-        key.is_internal, key.permissions = True, None
+        key, _ = _new("links of the platform", actor, actor.user)
+        key.is_internal = True
         with transaction.atomic():
             key.save()
             snapshot.changed("access_keys")
@@ -98,19 +191,137 @@ def secret_of(key: AccessKey) -> str:
     return crypto.open_sealed(bytes(key.secret_sealed), key.secret_aad).decode()
 
 
-def _new(name: str, actor: Principal) -> tuple[AccessKey, str]:
-    if actor.user is None:
-        raise Invalid("A key belongs to a user.")
+def visible(actor: Principal) -> QuerySet[AccessKey]:
+    """Own keys, service accounts' with service_account.write, all of the tenant's with storage.access_key.manage."""
+    rows: QuerySet[AccessKey] = AccessKey.objects.visible_to(actor).filter(is_internal=False)
+    rows = rows.select_related("user")
+    if actor.can("storage.access_key.manage"):
+        return rows
+    seen = Q(user=actor.user)
+    if actor.can("service_account.write"):
+        seen |= Q(user__kind=User.Kind.SERVICE)
+    return rows.filter(seen)
+
+
+def may_touch(key: AccessKey, actor: Principal) -> bool:
+    """Whether the caller may rename, narrow and revoke it."""
+    if actor.can("storage.access_key.write" if _is_own(key, actor) else "storage.access_key.manage"):
+        return True
+    return key.user.kind == User.Kind.SERVICE and actor.can("service_account.write")
+
+
+def _may_touch(key: AccessKey, actor: Principal) -> None:
+    if not may_touch(key, actor):
+        actor.require("storage.access_key.write" if _is_own(key, actor) else "storage.access_key.manage")
+
+
+def _is_own(key: AccessKey, actor: Principal) -> bool:
+    return actor.user is not None and key.user_id == actor.user.pk
+
+
+def _locked(key: AccessKey) -> AccessKey:
+    found: AccessKey = AccessKey.objects.select_for_update(of=("self",)).select_related("user").get(pk=key.pk)
+    ended = found.expires_at is not None and found.expires_at <= timezone.now()
+    if found.revoked_at is not None or ended:
+        raise Conflict("The key has ended.", code="key_ended")
+    return found
+
+
+def _user_of(owner: Membership | None, actor: Principal) -> User:
+    """Whom a new key acts as."""
+    if owner is None:
+        if actor.user is None:
+            raise Invalid("A key belongs to a user.")
+        return actor.user
+    actor.require("service_account.write")
+    if owner.tenant_id != actor.tenant.pk or owner.user.kind != User.Kind.SERVICE:
+        raise Invalid("Keys are made for oneself and for the tenant's service accounts.")
+    if not owner.is_active:
+        raise Conflict("The service account is deactivated.")
+    return owner.user
+
+
+def _limit(key: AccessKey, limits: Limits, owner: Membership | None, actor: Principal) -> None:
+    """Set what is asked for, within what the caller's own credential is limited to."""
+    held = role_permissions(owner.role) if owner else actor.permissions & PERMISSIONS.keys()
+    if limits.expires_at is not None and limits.expires_at <= timezone.now():
+        raise Invalid("The expiry is in the past.", errors={"expires_at": ["In the past."]})
+    allowed, ends = key_reach.bounded(
+        networks.normal(limits.allowed_networks), limits.expires_at, key_reach.bounds_of(actor)
+    )
+    key.permissions = key_reach.permitted(limits.permissions, held, actor)
+    key.buckets = key_limits.buckets(limits.buckets)
+    key.prefixes = key_limits.prefixes(limits.prefixes)
+    key.actions = key_limits.actions(limits.actions)
+    key.allowed_networks, key.expires_at = allowed, ends
+
+
+def _permissions(
+    wanted: list[str] | None, present: list[str] | None, actor: Principal, *, free: bool
+) -> list[str] | None:
+    if free:
+        return key_reach.permitted(wanted, actor.permissions & PERMISSIONS.keys(), actor)
+    beyond = wanted is None or set(wanted) - set(PERMISSIONS if present is None else present)
+    if wanted is None or beyond:
+        text = "A key is only narrowed, make another."
+        raise Invalid(f"permissions: {text}", errors={"permissions": [text]})
+    return sorted(set(wanted))
+
+
+def _end(wanted: datetime | None, present: datetime | None, *, free: bool) -> datetime | None:
+    text = ""
+    if wanted is not None and wanted <= timezone.now():
+        text = "In the past."
+    elif not free and (wanted is None or (present is not None and wanted > present)):
+        text = "A key's end only comes sooner."
+    if text:
+        raise Invalid(f"expires_at: {text}", errors={"expires_at": [text]})
+    return wanted
+
+
+def _check_reach(key: AccessKey, actor: Principal) -> None:
+    """Raises Forbidden where a key reaches further than the caller's own credential."""
+    owner = Membership.objects.select_related("role").filter(tenant=key.tenant_id, user=key.user_id).first()
+    if owner is not None:
+        held = role_permissions(owner.role)
+    else:  # staff act in tenants that they are no members of
+        held = actor.permissions & PERMISSIONS.keys()
+    if key.permissions is not None:
+        held &= frozenset(key.permissions)
+    bounds = key_reach.bounds_of(actor)
+    later = bounds.expires_at is not None and (key.expires_at is None or key.expires_at > bounds.expires_at)
+    if held - actor.permissions or later or not networks.within(key.allowed_networks, bounds.networks):
+        raise Forbidden(
+            "The key reaches further than the credential that you use.", code="permission_missing"
+        )
+
+
+_LIMITS = ("permissions", "buckets", "prefixes", "actions", "allowed_networks", "expires_at")
+
+
+def _plain(key: AccessKey) -> dict[str, Any]:
+    """A key's name and limits, as the audit log keeps them."""
+    found = {"name": key.name, **{field: getattr(key, field) for field in _LIMITS}}
+    return found | {"expires_at": key.expires_at.isoformat() if key.expires_at else None}
+
+
+def _tell(key: AccessKey, verb: str, participle: str, actor: Principal, **states: Any) -> None:
+    """The audit entry, the deciders, the event."""
+    audit.record(actor, f"storage.access_key.{verb}", target=key.access_key_id, **states)
+    snapshot.changed("access_keys")
+    realtime.publish(
+        key.tenant_id,
+        f"storage.access_key.{participle}",
+        subject=key.access_key_id,
+        data={"name": key.name, "user": key.user.username},
+        actor=actor,
+    )
+
+
+def _new(name: str, actor: Principal, user: User) -> tuple[AccessKey, str]:
     key_id = "GH" + "".join(secrets.choice(_ID_ALPHABET) for _ in range(18))
     secret = "".join(secrets.choice(_SECRET_ALPHABET) for _ in range(40))
-    narrowed = actor.credential.kind == "api_key"
-    key = AccessKey(
-        tenant=actor.tenant,
-        user=actor.user,
-        name=name,
-        access_key_id=key_id,
-        secret_sealed=crypto.seal(secret.encode(), access_key_aad(key_id)),
-        permissions=sorted(actor.permissions & PERMISSIONS.keys()) if narrowed else None,
-    )
-    validated(key, exclude=("tenant", "user"))
-    return key, secret
+    sealed = crypto.seal(secret.encode(), access_key_aad(key_id))
+    return AccessKey(
+        tenant=actor.tenant, user=user, name=name, access_key_id=key_id, secret_sealed=sealed
+    ), secret
