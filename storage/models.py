@@ -65,6 +65,11 @@ class Backend(PublicId):
         max_length=32, blank=True, help_text="Whose S3 it is: what it lacks is known by this name."
     )
     ca_bundle = models.TextField(blank=True, help_text="PEM certificates to trust instead of the system's.")
+    may_be_private = models.BooleanField(
+        default=False,
+        editable=False,
+        help_text="Platform staff named its address: also a private one is dialled.",
+    )
     capabilities = models.JSONField(default=dict, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
     checked_at = models.DateTimeField(null=True, blank=True, editable=False)

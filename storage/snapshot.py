@@ -56,6 +56,9 @@ class BackendInfo:
     secret_key: str = field(default="", repr=False)
     path_style: bool = True
     checksum_mode: ChecksumMode = "when_required"
+    ca_bundle: str = field(default="", repr=False)  # trusted instead of the system's certificates
+    may_be_private: bool = True  # whether an address that is not public is dialled too
+    capabilities: frozenset[str] = frozenset()  # storage.providers.quirks.CAPABILITIES that a test found
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +99,8 @@ class AccessKeyInfo:
 
 
 _BACKENDS = """
-SELECT id, name, kind, endpoint, region, access_key, secret_sealed, public_id, path_style, checksum_mode
+SELECT id, name, kind, endpoint, region, access_key, secret_sealed, public_id, path_style, checksum_mode,
+    ca_bundle, may_be_private, capabilities::text
 FROM storage_backend
 """
 _BUCKETS = """
@@ -139,6 +143,9 @@ def _backend(row: asyncpg.Record) -> BackendInfo:
         secret_key=_opened(row["secret_sealed"], b"storage.backend:" + row["public_id"].bytes),
         path_style=row["path_style"],
         checksum_mode=row["checksum_mode"],
+        ca_bundle=row["ca_bundle"],
+        may_be_private=row["may_be_private"],
+        capabilities=frozenset(name for name, has in orjson.loads(row["capabilities"]).items() if has),
     )
 
 

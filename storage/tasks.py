@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from storage.services import placements, sweeps, verify
+from storage.services import connections, placements, sweeps, usage, verify
 
 
 @shared_task
@@ -38,5 +38,20 @@ def verify_store() -> None:
 
 
 @shared_task
+def sample_usage() -> None:
+    usage.sample()
+
+
+@shared_task
 def sweep_uploads() -> None:
     sweeps.end_old_uploads()
+
+
+@shared_task
+def check_backend(backend_id: int) -> None:
+    connections.examine_one(backend_id)
+
+
+@shared_task
+def sweep_backends() -> None:
+    connections.sweep()

@@ -5,9 +5,10 @@ All calls are synchronous, take a limited time and may be repeated: each says wh
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar, Protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +21,11 @@ class Connection:
     secret_key: str = field(default="", repr=False)
     path_style: bool = True
     checksum_mode: str = "when_required"
+    vendor: str = ""
+    ca_bundle: str = field(default="", repr=False)
+    """PEM certificates to trust instead of the system's."""
+    may_be_private: bool = True
+    """Whether an address that is not public is dialled too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +35,48 @@ class RemoteObject:
     size: int
     etag: str
     last_modified: datetime
+    version_id: str = ""
+    """Empty in a bucket that keeps no versions."""
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteEntry:
+    """An object, a version or a delete marker as a list shows it. A delete marker has neither size nor ETag."""
+
+    key: str
+    size: int
+    etag: str
+    last_modified: datetime
+    version_id: str = ""
+    is_latest: bool = True
+    is_delete_marker: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RemotePage:
+    """Entries in the order of their keys, a key's versions newest first, never a part of a key's versions.
+
+    `next` is the key to go on after; None = that was all.
+    """
+
+    entries: list[RemoteEntry]
+    next: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """What a delete did in a bucket that keeps versions; empty in one that keeps none."""
+
+    version_id: str = ""
+    delete_marker: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What a connection test found: whose S3 it is, where that shows, and which of `quirks.CAPABILITIES` it has."""
+
+    vendor: str
+    capabilities: Mapping[str, bool]
 
 
 class ProviderError(Exception):
@@ -52,6 +100,10 @@ class Refused(ProviderError):
 
 class BucketTaken(Refused):
     """The bucket's name belongs to somebody else there."""
+
+
+class Locked(Refused):
+    """The version is retained or held there."""
 
 
 class BucketNotEmpty(ProviderError):
@@ -81,14 +133,32 @@ class Provider(Protocol):
 class ObjectProvider(Provider, Protocol):
     """A remote kind: our own calls about single objects. Clients' bytes pass by, from the edge straight to it."""
 
-    def head(self, bucket: str, key: str) -> RemoteObject | None:
-        """The object, or None. Raises Refused, Unreachable."""
+    def probe(self) -> Findings:
+        """What the backend can, tried on a bucket of its own that is removed again. Raises Refused, Unreachable."""
 
-    def delete(self, bucket: str, key: str) -> None:
-        """Remove the object; absent is fine. Raises Refused, Unreachable."""
+    def ensure_lockable_bucket(self, name: str) -> None:
+        """As `ensure_bucket`, a bucket that keeps versions which can be locked."""
+
+    def set_versioning(self, bucket: str, *, enabled: bool) -> None:
+        """Keep versions from now on, or stop. Raises Refused, Unreachable."""
+
+    def set_object_lock(self, bucket: str, default_retention: Mapping[str, Any] | None) -> None:
+        """How new versions are retained: {"mode", "days" or "years"}, None: not at all. Raises Refused, Unreachable."""
+
+    def head(self, bucket: str, key: str, version_id: str = "") -> RemoteObject | None:
+        """The object or a version of it, or None; a delete marker is none. Raises Refused, Unreachable."""
+
+    def list_entries(self, bucket: str, *, after: str = "", versions: bool = False) -> RemotePage:
+        """About a thousand entries with keys after `after`. Raises Refused, Unreachable."""
+
+    def delete(self, bucket: str, key: str, version_id: str = "") -> Removed:
+        """Remove the object, or a version of it; absent is fine. Raises Locked, Refused, Unreachable."""
+
+    def abort_upload(self, bucket: str, key: str, upload_id: str) -> None:
+        """End an unfinished upload; absent is fine. Raises Refused, Unreachable."""
 
     def empty_bucket(self, name: str) -> None:
-        """Remove every object of a bucket of ours, known to the index or not; absent is fine.
+        """Remove every object and version of a bucket of ours, known to the index or not; absent is fine.
 
         Raises Refused, Unreachable.
         """

@@ -3,11 +3,25 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import ClassVar
+from typing import Any, ClassVar
+from uuid import uuid4
 
-from .base import BucketNotEmpty, BucketTaken, Connection, ProviderError, Refused, RemoteObject
+from .base import (
+    BucketNotEmpty,
+    BucketTaken,
+    Connection,
+    Findings,
+    Locked,
+    ProviderError,
+    Refused,
+    RemoteEntry,
+    RemoteObject,
+    RemotePage,
+    Removed,
+)
 
 
 @dataclass
@@ -19,6 +33,11 @@ class FakeBackend:
     """
 
     objects: dict[str, dict[str, RemoteObject]] = field(default_factory=dict)
+    versioned: dict[str, list[RemoteEntry]] = field(default_factory=dict)
+    """Of buckets that keep versions: all of them, oldest first; what the newest are is in `objects` too."""
+    locked: set[str] = field(default_factory=set)
+    capabilities: dict[str, bool] = field(default_factory=dict)
+    page: int = 1000
     foreign: set[str] = field(default_factory=set)
     failures: list[ProviderError] = field(default_factory=list)
     fails_after: list[ProviderError] = field(default_factory=list)
@@ -26,11 +45,45 @@ class FakeBackend:
 
     def put(self, bucket: str, key: str, body: bytes) -> RemoteObject:
         """As a client whose bytes the edge forwarded."""
-        stored = RemoteObject(
-            len(body), hashlib.md5(body, usedforsecurity=False).hexdigest(), datetime.now(UTC)
-        )
+        etag = hashlib.md5(body, usedforsecurity=False).hexdigest()
+        version_id = uuid4().hex if bucket in self.versioned else ""
+        stored = RemoteObject(len(body), etag, datetime.now(UTC), version_id)
         self.objects[bucket][key] = stored
+        if version_id:
+            self.versioned[bucket].append(RemoteEntry(key, len(body), etag, stored.last_modified, version_id))
         return stored
+
+    def mark(self, bucket: str, key: str) -> str:
+        """A delete in a bucket that keeps versions; returns the delete marker's id."""
+        self.objects[bucket].pop(key, None)
+        marker = RemoteEntry(key, 0, "", datetime.now(UTC), uuid4().hex, is_delete_marker=True)
+        self.versioned[bucket].append(marker)
+        return marker.version_id
+
+    def remove(self, bucket: str, gone: RemoteEntry) -> None:
+        """One version for good; the newest that is left is what the key is."""
+        self.versioned[bucket].remove(gone)
+        left = [entry for entry in self.versioned[bucket] if entry.key == gone.key]
+        self.objects[bucket].pop(gone.key, None)
+        if left and not left[-1].is_delete_marker:
+            now = left[-1]
+            self.objects[bucket][gone.key] = RemoteObject(
+                now.size, now.etag, now.last_modified, now.version_id
+            )
+
+    def entries(self, bucket: str) -> list[RemoteEntry]:
+        """As a list of the bucket shows them."""
+        if bucket not in self.versioned:
+            return [
+                RemoteEntry(key, found.size, found.etag, found.last_modified)
+                for key, found in sorted(self.objects[bucket].items())
+            ]
+        shown: list[RemoteEntry] = []
+        newest_first = list(reversed(self.versioned[bucket]))
+        for entry in sorted(newest_first, key=lambda entry: entry.key):
+            newest = not shown or shown[-1].key != entry.key
+            shown.append(replace(entry, is_latest=newest))
+        return shown
 
 
 class FakeProvider:
@@ -58,23 +111,84 @@ class FakeProvider:
         self._backend.objects.pop(name, None)
         self._end()
 
-    def head(self, bucket: str, key: str) -> RemoteObject | None:
+    def probe(self) -> Findings:
+        self._begin("probe")
+        self._end()
+        return Findings("generic", self._backend.capabilities)
+
+    def ensure_lockable_bucket(self, name: str) -> None:
+        self.ensure_bucket(name)
+        self._backend.versioned.setdefault(name, [])
+
+    def set_versioning(self, bucket: str, *, enabled: bool) -> None:
+        self._begin(f"versioning {bucket} {enabled}")
+        self._backend.versioned.setdefault(bucket, [])
+        self._end()
+
+    def set_object_lock(self, bucket: str, default_retention: Mapping[str, Any] | None) -> None:
+        self._begin(f"object lock {bucket} {default_retention}")
+        self._end()
+
+    def head(self, bucket: str, key: str, version_id: str = "") -> RemoteObject | None:
         self._begin(f"head {bucket}/{key}")
         found = self._backend.objects.get(bucket, {}).get(key)
+        if version_id:
+            found = next(
+                (
+                    RemoteObject(entry.size, entry.etag, entry.last_modified, entry.version_id)
+                    for entry in self._backend.versioned.get(bucket, [])
+                    if (entry.key, entry.version_id) == (key, version_id) and not entry.is_delete_marker
+                ),
+                None,
+            )
         self._end()
         return found
 
-    def delete(self, bucket: str, key: str) -> None:
+    def list_entries(self, bucket: str, *, after: str = "", versions: bool = False) -> RemotePage:
+        self._begin(f"list {bucket} after {after}")
+        keys: list[str] = []
+        shown: list[RemoteEntry] = []
+        for entry in self._backend.entries(bucket):
+            if entry.key <= after:
+                continue
+            if entry.key not in keys:
+                if len(keys) == self._backend.page:
+                    return RemotePage(shown, keys[-1])
+                keys.append(entry.key)
+            shown.append(entry)
+        self._end()
+        return RemotePage(shown, None)
+
+    def delete(self, bucket: str, key: str, version_id: str = "") -> Removed:
         self._begin(f"delete {bucket}/{key}")
-        if bucket not in self._backend.objects:
+        far = self._backend
+        if bucket not in far.objects:
             raise Refused(f"There is no bucket {bucket}.")
-        self._backend.objects[bucket].pop(key, None)
+        removed = Removed()
+        if version_id:
+            if version_id in far.locked:
+                raise Locked("The version is retained.")
+            [gone] = [entry for entry in far.versioned[bucket] if entry.version_id == version_id] or [None]
+            if gone is not None:
+                far.remove(bucket, gone)
+                removed = Removed(version_id, gone.is_delete_marker)
+        elif bucket in far.versioned:
+            removed = Removed(far.mark(bucket, key), delete_marker=True)
+        else:
+            far.objects[bucket].pop(key, None)
+        self._end()
+        return removed
+
+    def abort_upload(self, bucket: str, key: str, upload_id: str) -> None:
+        self._begin(f"abort {bucket}/{key} {upload_id}")
         self._end()
 
     def empty_bucket(self, name: str) -> None:
         self._begin(f"empty {name}")
         if name in self._backend.objects:
             self._backend.objects[name].clear()
+        if name in self._backend.versioned:
+            self._backend.versioned[name].clear()
         self._end()
 
     def _begin(self, call: str) -> None:

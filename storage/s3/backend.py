@@ -1,8 +1,10 @@
 """A backend spoken to by this process: what cannot be left to the edge because Python must see the bytes or XML."""
 
+from __future__ import annotations
+
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from typing import Final
+from typing import Final, NamedTuple
 from xml.etree.ElementTree import ParseError
 
 import aiohttp
@@ -11,7 +13,7 @@ from defusedxml.ElementTree import fromstring
 from yarl import URL
 
 from storage.index import BucketInfo
-from storage.s3 import signing
+from storage.s3 import dialling, signing
 from storage.s3.errors import CODES, S3Error
 from storage.s3.sigv4 import UNSIGNED, canonical_query
 from storage.snapshot import BackendInfo
@@ -21,8 +23,9 @@ _TIMEOUT: Final = aiohttp.ClientTimeout(total=None, connect=5, sock_read=300)
 # What a backend says about the caller's request, and not about its own state or our key to it.
 _PASSED_ON: Final = frozenset(
     {"BadDigest", "EntityTooLarge", "EntityTooSmall", "IncompleteBody", "InvalidDigest", "InvalidPart"}
-    | {"InvalidPartOrder", "InvalidRange", "InvalidRequest", "KeyTooLongError", "MetadataTooLarge"}
-    | {"NoSuchKey", "NoSuchUpload", "NotImplemented", "PreconditionFailed"}
+    | {"InvalidPartOrder", "InvalidRange", "InvalidRequest", "KeyTooLongError", "MalformedXML"}
+    | {"MetadataTooLarge", "NoSuchKey", "NoSuchUpload", "NoSuchVersion", "NotImplemented"}
+    | {"PreconditionFailed"}
 )
 
 
@@ -31,6 +34,13 @@ class BackendUnsure(S3Error):
 
     def __init__(self) -> None:
         super().__init__("ServiceUnavailable", "The bucket's backend did not answer as it should.")
+
+
+class Told(NamedTuple):
+    """An answer's element and headers."""
+
+    element: str
+    headers: Mapping[str, str]
 
 
 class Backend:
@@ -54,18 +64,28 @@ class Backend:
         where = signing.place(self.info, self._bucket, key)
         query = canonical_query(query)
         sent = signing.signed(self.info, method, where, query, headers or {}, UNSIGNED)
-        url = URL(where.origin + where.path + (f"?{query}" if query else ""), encoded=True)
+        target = await dialling.target(self.info, where)
+        url = URL(target.origin + where.path + (f"?{query}" if query else ""), encoded=True)
         try:
             async with self._session.request(
-                method, url, headers=sent, data=body, timeout=_TIMEOUT, allow_redirects=False
+                method,
+                url,
+                headers=sent,
+                data=body,
+                timeout=_TIMEOUT,
+                allow_redirects=False,
+                ssl=dialling.trust(self.info.ca_bundle),
+                server_hostname=target.server_hostname,
             ) as response:
+                if response.status == 404 and method == "HEAD":
+                    raise S3Error("NoSuchKey")
                 if response.status >= 300:
                     raise error_of(response.status, await _content(response))
                 yield response
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise BackendUnsure from error
 
-    async def text_of(
+    async def texts_of(
         self,
         method: str,
         key: str,
@@ -73,16 +93,16 @@ class Backend:
         element: str,
         body: bytes = b"",
         headers: Mapping[str, str] | None = None,
-    ) -> str:
-        """The text of one element of the XML answer. An error that comes with status 200 is raised too."""
+    ) -> Told:
+        """One element of the XML answer, and its headers. An error that comes with status 200 is raised too."""
         async with self.request(method, key, query, headers, body) as response:
-            document = await _content(response)
+            document, told = await _content(response), response.headers
         found = _elements(document)
         if "Code" in found:
             raise error_of(500, document)
         if element not in found:
             raise BackendUnsure
-        return found[element]
+        return Told(found[element], told)
 
 
 def error_of(status: int, document: bytes = b"") -> S3Error:
@@ -99,6 +119,7 @@ def error_of(status: int, document: bytes = b"") -> S3Error:
 
 # For answers whose document nobody sees, because the edge has them.
 _BY_STATUS: Final[Mapping[int, str]] = {
+    304: "NotModified",
     400: "InvalidRequest",
     411: "MissingContentLength",
     412: "PreconditionFailed",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import Final, NamedTuple
 from urllib.parse import unquote
 
@@ -15,6 +15,9 @@ from storage.s3.request import Request
 
 HEADER: Final = "x-amz-copy-source"
 
+_CUSTOMER: Final = encryption.SSE + encryption.CUSTOMER
+_SOURCE_CUSTOMER: Final = HEADER + _CUSTOMER.removeprefix("x-amz")
+
 
 class Named(NamedTuple):
     """What the header names."""
@@ -25,12 +28,16 @@ class Named(NamedTuple):
 
 
 class Source(NamedTuple):
-    """An object that may be copied. `version_id` is what the request named, if it named one."""
+    """An object that may be copied. `version_id` is what the request named, if it named one.
+
+    `customer` are the headers of the customer's key that a backend wants to open it.
+    """
 
     bucket: BucketInfo
     row: ObjectRow
     reading: Reading
     version_id: str | None
+    customer: Mapping[str, str]
 
     @property
     def headers(self) -> list[tuple[str, str]]:
@@ -47,7 +54,7 @@ class Source(NamedTuple):
             yield self.reading.inline(row.inline, start, length)
             return
         if row.blob is None:
-            pieces = remote.read(self.bucket, row.key, front, start, length)
+            pieces = remote.read(self.bucket, row.key, front, start, length, version_id=row.version_id)
         else:
             pieces = front.store.read(row.blob, start, length, opener=self.reading.opener)
         async for piece in pieces:
@@ -84,7 +91,15 @@ async def find(request: Request, front: Front) -> Source:
                 "The source of a copy request may not specifically refer to a delete marker.",
             ) from None
         raise
-    reading = encryption.reading_source(request, bucket, row)
+    reading, customer = Reading(), {}
+    if bucket.kind == "s3":
+        customer = {
+            _CUSTOMER + name.removeprefix(_SOURCE_CUSTOMER): value
+            for name, value in request.headers.items()
+            if name.startswith(_SOURCE_CUSTOMER)
+        }
+    else:
+        reading = encryption.reading_source(request, bucket, row)
     conditions = {
         name.removeprefix(HEADER + "-"): value
         for name, value in request.headers.items()
@@ -94,7 +109,7 @@ async def find(request: Request, front: Front) -> Source:
         conditional.check_read(conditions, row.etag, row.last_modified)
     except S3Error:
         raise S3Error("PreconditionFailed") from None
-    return Source(bucket, row, reading, named.version_id)
+    return Source(bucket, row, reading, named.version_id, customer)
 
 
 def part_range(request: Request, size: int) -> tuple[int, int]:

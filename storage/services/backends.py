@@ -3,28 +3,38 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
 from django.db.models import Q
-from django.utils import timezone
 
 from gateway import crypto, env
 from gateway.db.scope import platform_scope
 from gateway.errors import Conflict, Forbidden, Invalid, NotFound
+from gateway.queue import enqueue
 from gateway.validation import validated
 from realtime import services as realtime
-from storage import providers
+from storage import providers, tasks
 from storage.models import Backend
+from storage.providers import quirks
 from tenants.principal import Principal
 from tenants.services import audit, settings, snapshot
 
-from . import reach
+from . import connections, reach
 
 _REGION = re.compile(r"[A-Za-z0-9-]*")
-CONNECTION_FIELDS = ("endpoint", "region", "access_key", "path_style", "checksum_mode")
+CONNECTION_FIELDS = (
+    "endpoint",
+    "region",
+    "access_key",
+    "path_style",
+    "checksum_mode",
+    "vendor",
+    "ca_bundle",
+)
 
 
 def create_backend(
@@ -39,8 +49,9 @@ def create_backend(
 ) -> Backend:
     """A backend of the caller's tenant, or with `shared` (platform staff) one that all tenants may use.
 
-    `connection` are CONNECTION_FIELDS. Nothing is tried: `check_backend` does that. Raises Forbidden, Invalid
-    (unknown kind, an endpoint that is no URL), Conflict where the name is taken.
+    `connection` are CONNECTION_FIELDS; what is left out is as the vendor needs it. It is tried in the background, as by
+    `check_backend`. Raises Forbidden, Invalid (unknown kind, an endpoint that is no URL), Conflict where the name is
+    taken.
     """
     actor.require("platform.backends" if shared else "storage.backend.write")
     if kind not in providers.KINDS:
@@ -48,9 +59,14 @@ def create_backend(
     if kind == "local" and not actor.is_staff:
         raise Forbidden("Only platform staff add the store of this machine.", code="permission_missing")
     backend = Backend(
-        tenant=None if shared else actor.tenant, name=name, kind=kind, is_default=is_default, **connection
+        tenant=None if shared else actor.tenant,
+        name=name,
+        kind=kind,
+        is_default=is_default,
+        may_be_private=actor.is_staff,
+        **_as_vendor_needs(kind, connection),
     )
-    _check(backend, by_staff=actor.is_staff)
+    _check(backend)
     if secret_key:
         backend.secret_sealed = crypto.seal(secret_key.encode(), backend.secret_aad)
     with (
@@ -65,6 +81,8 @@ def create_backend(
         realtime.publish(
             actor.tenant.pk, "storage.backend.created", subject=name, data=_public(backend), actor=actor
         )
+        if is_remote(backend):
+            enqueue(tasks.check_backend, backend.pk)
     return backend
 
 
@@ -84,9 +102,11 @@ def update_backend(
     ):
         backend = Backend.objects.select_for_update().get(pk=backend.pk)
         before = _public(backend)
+        if changes.get("endpoint", backend.endpoint) != backend.endpoint:
+            backend.may_be_private = actor.is_staff
         for field, value in changes.items():
             setattr(backend, field, value)
-        _check(backend, by_staff=actor.is_staff)
+        _check(backend)
         if secret_key is not None:
             backend.secret_sealed = crypto.seal(secret_key.encode(), backend.secret_aad)
         if backend.is_default:
@@ -102,6 +122,8 @@ def update_backend(
             realtime.publish(
                 actor.tenant.pk, "storage.backend.updated", subject=backend.name, data=after, actor=actor
             )
+            if is_remote(backend):
+                enqueue(tasks.check_backend, backend.pk)
     return backend
 
 
@@ -122,17 +144,9 @@ def delete_backend(backend: Backend, *, actor: Principal) -> None:
 
 
 def check_backend(backend: Backend, *, actor: Principal) -> Backend:
-    """Try the connection now. What was found is in `checked_at` and `check_error` (empty: it works)."""
+    """Try the connection now. What was found is in `checked_at`, `check_error` (empty: it works) and `capabilities`."""
     _require_write(backend, actor)
-    try:
-        provider_of(backend).check()
-        error = ""
-    except providers.ProviderError as e:
-        error = str(e)[:500]
-    backend.checked_at, backend.check_error = timezone.now(), error
-    with platform_scope("a shared backend is no tenant's row; the verb checked who asks"):
-        backend.save(update_fields=["checked_at", "check_error"])
-    return backend
+    return connections.examine(backend)
 
 
 def get_backend(public_id: UUID, *, actor: Principal) -> Backend:
@@ -204,6 +218,9 @@ def provider_of(backend: Backend) -> providers.Provider:
         secret_key=secret_of(backend),
         path_style=backend.path_style,
         checksum_mode=backend.checksum_mode,
+        vendor=backend.vendor,
+        ca_bundle=backend.ca_bundle,
+        may_be_private=backend.may_be_private,
     )
     return providers.provider_for(backend.kind, connection)
 
@@ -238,8 +255,10 @@ def ensure_default_backends() -> None:
             region=region,
             access_key=env.secret("S3_BACKEND_ACCESS_KEY") or env.secret("S3_BACKEND_ACCESS_KEY_ID"),
             path_style=env.flag("S3_BACKEND_PATH_STYLE", True),
+            vendor=quirks.guess(endpoint).name,
+            may_be_private=True,
         )
-        _check(backend, by_staff=True)
+        _check(backend)
         secret = env.secret("S3_BACKEND_SECRET_KEY") or env.secret("S3_BACKEND_SECRET_ACCESS_KEY")
         backend.secret_sealed = crypto.seal(secret.encode(), backend.secret_aad)
         if env.flag("S3_BACKEND_DEFAULT"):
@@ -258,11 +277,31 @@ def _require_write(backend: Backend, actor: Principal) -> None:
         raise NotFound("No such backend.")
 
 
-def _check(backend: Backend, *, by_staff: bool) -> None:
-    """Raises Invalid for values that cannot be meant, and for this machine's addresses but by platform staff."""
+def _as_vendor_needs(kind: str, connection: Mapping[str, Any]) -> dict[str, Any]:
+    """The connection's fields, with what its vendor is known to need for those that nobody gave."""
+    if kind == "local":
+        return dict(connection)
+    endpoint = connection.get("endpoint", "")
+    vendor = quirks.vendor_of(connection["vendor"]) if connection.get("vendor") else quirks.guess(endpoint)
+    needed: dict[str, Any] = {"vendor": vendor.name}
+    if not connection.get("region"):
+        needed["region"] = quirks.region_of(vendor, endpoint)
+    for field in ("path_style", "checksum_mode"):
+        wanted = getattr(vendor, field)
+        if field not in connection and wanted is not None:
+            needed[field] = wanted
+    return {**connection, **needed}
+
+
+def _check(backend: Backend) -> None:
+    """Raises Invalid for values that cannot be meant, and for a private address that staff did not name."""
     validated(backend, exclude=("tenant",))
     if backend.kind == "local":
         return
+    if backend.vendor and backend.vendor not in quirks.VENDORS:
+        known = ", ".join(quirks.VENDORS)
+        raise Invalid(f"The vendors known here are {known}.", errors={"vendor": ["Unknown."]})
+    connections.check_bundle(backend.ca_bundle)
     if not _REGION.fullmatch(backend.region):  # it becomes a part of AWS' host names
         raise Invalid("That is not the name of a region.", errors={"region": ["Not a region."]})
     host = _host_of(backend.endpoint) if backend.endpoint else ""
@@ -270,9 +309,10 @@ def _check(backend: Backend, *, by_staff: bool) -> None:
         raise Invalid(
             "The endpoint must be of the form https://host[:port].", errors={"endpoint": ["Not an address."]}
         )
-    if host and not by_staff and reach.is_ours(host):
+    if host and not backend.may_be_private and reach.is_private(host):
         raise Invalid(
-            "Only platform staff name an address of this machine.", errors={"endpoint": ["Not within reach."]}
+            "Only platform staff name an address that is not public.",
+            errors={"endpoint": ["Not within reach."]},
         )
     if not backend.endpoint and not backend.region:
         raise Invalid("Give an endpoint, or a region of AWS.", errors={"endpoint": ["Missing."]})
@@ -309,6 +349,7 @@ def _public(backend: Backend) -> dict[str, object]:
         "kind": backend.kind,
         "endpoint": backend.endpoint,
         "region": backend.region,
+        "vendor": backend.vendor,
         "is_default": backend.is_default,
         "shared": backend.tenant_id is None,
     }

@@ -155,9 +155,12 @@ def _commit(intent: WriteIntent, found: providers.RemoteObject | None) -> None:
         [found.etag if found else ""],
         [found.size if found else None],
         CHECK_SOON,
+        [found.version_id or None if found else None],
     ]
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("SELECT storage_commit_intents(%s, %s::uuid[], %s::text[], %s::bigint[], %s)", values)
+        cursor.execute(
+            "SELECT storage_commit_intents(%s, %s::uuid[], %s::text[], %s::bigint[], %s, %s::text[])", values
+        )
         after_commit(realtime.ring, intent.tenant_id)
 
 

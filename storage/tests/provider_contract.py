@@ -45,6 +45,24 @@ class RemoteProviderContract:
             provider.delete("gh-objects", "a b/ü+%.txt")
         assert provider.head("gh-objects", "a b/ü+%.txt") is None
 
+    def test_a_bucket_is_listed_page_by_page(self, provider: ObjectProvider, put: Put) -> None:
+        provider.ensure_bucket("gh-listed")
+        for key in ("a", "b c/ü+%.txt", "d/e"):
+            put("gh-listed", key, b"x" * len(key))
+        page = provider.list_entries("gh-listed")
+        assert [(entry.key, entry.size) for entry in page.entries] == [
+            ("a", 1),
+            ("b c/ü+%.txt", 11),
+            ("d/e", 3),
+        ]
+        assert page.next is None and all(entry.etag for entry in page.entries)
+        assert [entry.key for entry in provider.list_entries("gh-listed", after="a").entries] == [
+            "b c/ü+%.txt",
+            "d/e",
+        ]
+        provider.empty_bucket("gh-listed")
+        provider.remove_bucket("gh-listed")
+
     def test_a_full_bucket_stays(self, provider: ObjectProvider, put: Put) -> None:
         provider.ensure_bucket("gh-full")
         put("gh-full", "k", b"x")
@@ -63,3 +81,36 @@ class RemoteProviderContract:
         assert provider.head("gh-emptied", "b c/ü+%.txt") is None
         provider.remove_bucket("gh-emptied")
         provider.empty_bucket("gh-emptied")
+
+
+class VersionedProviderContract(RemoteProviderContract):
+    """For those that keep versions."""
+
+    def test_versions_are_kept_listed_and_removed(self, provider: ObjectProvider, put: Put) -> None:
+        provider.ensure_bucket("gh-versions")
+        provider.set_versioning("gh-versions", enabled=True)
+        for body in (b"1", b"22"):
+            put("gh-versions", "k", body)
+        put("gh-versions", "z", b"333")
+        second = provider.head("gh-versions", "k")
+        assert second is not None and second.version_id
+        marker = provider.delete("gh-versions", "k")
+        assert marker.delete_marker and marker.version_id
+        assert provider.head("gh-versions", "k") is None
+        assert provider.head("gh-versions", "k", second.version_id) == second
+        listed = provider.list_entries("gh-versions", versions=True).entries
+        shown = [(entry.key, entry.size, entry.is_latest, entry.is_delete_marker) for entry in listed]
+        assert shown == [
+            ("k", 0, True, True),
+            ("k", 2, False, False),
+            ("k", 1, False, False),
+            ("z", 3, True, False),
+        ]
+        assert listed[1].version_id == second.version_id
+        after = provider.list_entries("gh-versions", after="k", versions=True)
+        assert [entry.key for entry in after.entries] == ["z"]
+        provider.delete("gh-versions", "k", marker.version_id)
+        assert provider.head("gh-versions", "k") == second
+        for _ in range(2):
+            provider.empty_bucket("gh-versions")
+        provider.remove_bucket("gh-versions")

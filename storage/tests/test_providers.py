@@ -23,7 +23,7 @@ from storage.providers.fake import FakeBackend, FakeProvider
 from storage.providers.local import LocalProvider
 from storage.providers.s3 import S3Provider
 
-from .provider_contract import Put, RemoteProviderContract
+from .provider_contract import Put, RemoteProviderContract, VersionedProviderContract
 
 KEYS: dict[str, Any] = {"access_key": "test-key", "secret_key": "test-secret"}
 
@@ -85,7 +85,7 @@ def rclone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[providers.Conne
         yield providers.Connection(endpoint=endpoint, region="us-east-1", **KEYS)
 
 
-class TestFake(RemoteProviderContract):
+class TestFake(VersionedProviderContract):
     @pytest.fixture
     def backend(self) -> FakeBackend:
         return FakeBackend()
@@ -99,7 +99,7 @@ class TestFake(RemoteProviderContract):
         return backend.put  # type: ignore[return-value]
 
 
-class TestMoto(RemoteProviderContract):
+class TestMoto(VersionedProviderContract):
     @pytest.fixture
     def provider(self, moto: providers.Connection) -> S3Provider:
         return S3Provider(moto)
@@ -136,9 +136,9 @@ def test_wrong_keys_are_told_as_such(rclone: providers.Connection) -> None:
 
 def test_nothing_listens() -> None:
     nowhere = providers.Connection(endpoint=f"http://127.0.0.1:{free_port()}", **KEYS)
-    with pytest.raises(providers.Unreachable, match="cannot be reached: no such host, or nothing listens"):
+    with pytest.raises(providers.Unreachable, match="cannot be reached: nothing listens there"):
         S3Provider(nowhere).check()
-    with pytest.raises(providers.Unreachable, match="no such host"):
+    with pytest.raises(providers.Unreachable, match=r"there is no host no-such-host\.invalid"):
         S3Provider(replace(nowhere, endpoint="http://no-such-host.invalid")).check()
 
 
@@ -153,6 +153,40 @@ def test_no_answer_is_not_waited_for_long(monkeypatch: pytest.MonkeyPatch) -> No
         config._manager.connection_pool_kw["timeout"].__init__(connect=0.2, read=0.2)
         with pytest.raises(providers.Unreachable, match="does not answer within"):
             provider.check()
+
+
+def test_it_speaks_no_tls_there(rclone: providers.Connection) -> None:
+    with pytest.raises(providers.Refused, match="should the endpoint begin with http://"):
+        S3Provider(replace(rclone, endpoint=rclone.endpoint.replace("http:", "https:"))).check()
+
+
+def test_bucket_names_are_no_host_names_there(moto: providers.Connection) -> None:
+    virtual = replace(moto, endpoint=moto.endpoint.replace("127.0.0.1", "localhost"), path_style=False)
+    with pytest.raises(providers.ProviderError, match="so it needs path style"):
+        S3Provider(virtual).probe()
+
+
+def test_a_private_address_is_dialled_for_staff_alone(moto: providers.Connection) -> None:
+    for name in ("127.0.0.1", "localhost"):
+        there = replace(moto, endpoint=moto.endpoint.replace("127.0.0.1", name))
+        S3Provider(there).check()
+        with pytest.raises(providers.Refused, match="only platform staff name such a backend"):
+            S3Provider(replace(there, may_be_private=False)).check()
+
+
+def test_what_a_server_can_is_found_out(moto: providers.Connection, rclone: providers.Connection) -> None:
+    much = S3Provider(moto).probe()
+    assert much.capabilities["versioning"] and much.capabilities["object_lock"]
+    assert much.capabilities["conditional_writes"] and not much.capabilities["customer_keys"]
+    little = S3Provider(rclone).probe()
+    assert not any(little.capabilities[name] for name in ("versioning", "checksums"))
+    left = [
+        bucket["Name"]
+        for connection in (moto, rclone)
+        for bucket in S3Provider(connection)._s3.list_buckets()["Buckets"]
+        if bucket["Name"].startswith("gh-probe-")
+    ]
+    assert not left
 
 
 class TestLocal:

@@ -75,9 +75,9 @@ async def copy(request: Request, front: Front, receive_body: Receive) -> Answer:
         lock=kept.lock,
     )
     if bucket.kind == "s3":
-        etag = await remote.store(put, source.content(front), front)
-        put = replace(put, etag=etag)
-        described = source.headers
+        written = await remote.store(put, source.content(front), front, request.headers)
+        put = replace(put, etag=written.etag)
+        described = [*written.headers, *source.headers]
     else:
         put, info = await _stored(request, source, put, writing, front)
         made = await commit_or_discard(front, put, info)
@@ -91,7 +91,7 @@ async def copy_part(request: Request, front: Front, receive_body: Receive) -> An
     bucket = request.bucket
     number = request.part_number
     upload = await front.index.get_upload(bucket, request.key, request.query["uploadId"])
-    writing = encryption.writing_part(request, bucket, upload)
+    writing = Writing() if bucket.kind == "s3" else encryption.writing_part(request, bucket, upload)
     source = await copy_source.find(request, front)
     start, length = copy_source.part_range(request, source.row.size)
     if length > MAX_OBJECT:
@@ -102,7 +102,7 @@ async def copy_part(request: Request, front: Front, receive_body: Receive) -> An
     await front.check_room(bucket, length)
     content = source.content(front, start, length)
     if bucket.kind == "s3":
-        part = await remote.store_part(upload, bucket, number, length, content, front)
+        part = await remote.store_part(upload, bucket, number, length, content, front, request.headers)
     else:
         info = await _write(front, content, {upload.headers[checksums.ALGORITHM]}, length, writing.key)
         part = PartRow(

@@ -91,6 +91,5 @@ async def _change(request: Request, front: Front, doomed: Doomed) -> DeleteCommi
 async def _remove(change: DeleteCommit, front: Front) -> DeleteOutcome:
     """Delete, wherever the bucket lies. Raises S3Error, StorageRefusal."""
     if change.bucket.kind == "s3":
-        await remote.delete(change, front)
-        return DeleteOutcome(existed=True)
+        return await remote.delete(change, front)
     return await front.index.delete_object(change)

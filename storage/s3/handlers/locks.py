@@ -4,7 +4,7 @@ from datetime import datetime
 
 from gateway.decision.types import Answer, Decision
 from storage.index import ObjectRow
-from storage.s3 import amend, answers, demands, lock_headers, receive, versions
+from storage.s3 import amend, answers, demands, lock_headers, receive, remote, versions
 from storage.s3.body import Receive
 from storage.s3.documents import lock
 from storage.s3.documents.schema import LIMIT
@@ -35,6 +35,11 @@ async def put_retention(request: Request, front: Front, receive_body: Receive) -
     if wanted is not None:
         lock_headers.in_future(wanted.until)
     version_id = versions.asked(request.query)
+    bypass = demands.is_bypassing(request.headers)
+    if request.bucket.kind == "s3":
+        row = await versions.find(front, request.bucket, request.key, version_id)
+        mode, until = (wanted.mode, wanted.until) if wanted else (None, None)
+        await remote.set_retention(request.bucket, row, mode, until, front, bypass_governance=bypass)
     with amend.refusals(request.key, version_id):
         await front.index.set_retention(
             request.bucket,
@@ -42,7 +47,7 @@ async def put_retention(request: Request, front: Front, receive_body: Receive) -
             version_id,
             wanted.mode if wanted else None,
             wanted.until if wanted else None,
-            bypass_governance=demands.is_bypassing(request.headers),
+            bypass_governance=bypass,
             actor=request.access.actor,
         )
     return answers.empty()
@@ -53,6 +58,9 @@ async def put_legal_hold(request: Request, front: Front, receive_body: Receive) 
     receive.require_digest(request)
     hold = lock.read_hold(await receive.document(request, receive_body, LIMIT))
     version_id = versions.asked(request.query)
+    if request.bucket.kind == "s3":
+        row = await versions.find(front, request.bucket, request.key, version_id)
+        await remote.set_legal_hold(request.bucket, row, front, hold=hold)
     with amend.refusals(request.key, version_id):
         await front.index.set_legal_hold(
             request.bucket, request.key, version_id, hold=hold, actor=request.access.actor

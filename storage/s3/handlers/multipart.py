@@ -52,7 +52,7 @@ async def create(request: Request, front: Front, receive_body: Receive) -> Answe
         sse=writing.kept,
     )
     if bucket.kind == "s3":
-        upload = await remote.create_upload(put, front)
+        upload = await remote.create_upload(put, front, request.headers)
     else:
         upload = await front.index.create_upload(put)
     named = [(ALGORITHM, algorithm.upper()), (TYPE, kind)] if asked else []
@@ -136,8 +136,8 @@ async def complete(request: Request, front: Front, receive_body: Receive) -> Ans
         parts=parts.kept(chosen),
     )
     if bucket.kind == "s3":
-        put = await remote.complete_upload(upload, chosen, put, front)
-        return _completed(request, put.etag, put.checksums)
+        made = await remote.complete_upload(upload, chosen, put, front)
+        return _completed(request, made.etag, put.checksums, made.headers)
     row = await _join(front, upload, chosen, put)
     return _completed(request, row.etag, row.checksums, [*headers.version(row), *encryption.headers(row.sse)])
 
@@ -193,9 +193,7 @@ async def _completed_before(
         etag = ""
     if row is None or row.etag != etag:
         raise S3Error("NoSuchUpload")
-    return _completed(
-        request, row.etag, row.checksums, [*headers.version(row), *encryption.headers(row.sse)]
-    )
+    return _completed(request, row.etag, row.checksums, [*headers.version(row), *encryption.headers(row.sse)])
 
 
 def _completed(

@@ -61,7 +61,7 @@ async def read(request: Request, front: Front) -> Decision:
     """
     bucket = request.bucket
     if bucket.kind == "s3":
-        return remote.forward_read(request, bucket, await front.backend(bucket))
+        return await remote.forward_read(request, bucket, front)
     found = await _found(request, front)
     row, is_head = found.row, request.head.method == "HEAD"
     if row.sse is not None and row.inline is None and found.size and not is_head:
@@ -84,7 +84,9 @@ async def read(request: Request, front: Front) -> Decision:
 
 
 async def stream(request: Request, front: Front, receive_body: Receive) -> answers.Stream | Answer:
-    """What is sealed in a file, opened on its way."""
+    """What is sealed in a file, opened on its way; or what the edge cannot fetch from a backend."""
+    if request.bucket.kind == "s3":
+        return await remote.stream_read(request, request.bucket, front)
     found = await _found(request, front)
     status, described = found.described()
     row = found.row

@@ -11,6 +11,8 @@ import pytest
 
 from tests.stack import BIN, Process, Stack, free_ports, listens
 
+from .radosgw import RadosGateway, missing
+
 
 def _served(name: str, home: Path, port: int, *command: str | Path) -> Process:
     process = Process(name, home, dict(os.environ), *command)
@@ -49,3 +51,16 @@ def rclone(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[s
         yield stack.remote_backend("rclone", f"http://127.0.0.1:{port}", checksum_mode="when_required")
     finally:
         process.stop()
+
+
+@pytest.fixture(scope="session")
+def radosgw(stack: Stack) -> Iterator[str]:
+    """The name of a backend that is Ceph's RADOS Gateway: versions, object lock and customers' keys, no checksums."""
+    if absent := missing():
+        pytest.skip(f"not installed: {', '.join(absent)}")
+    gateway = RadosGateway("remote-key", "remote-secret")
+    try:
+        gateway.start()
+        yield stack.remote_backend("radosgw", gateway.url)
+    finally:
+        gateway.stop()

@@ -1,0 +1,156 @@
+"""Requests that the edge streams to a backend and back, signed anew with the backend's key."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Final
+
+from gateway.decision.types import Decision, Forward, Handle
+from storage.index import BucketInfo, UploadRow
+from storage.s3 import checksums, dialling, headers, signing
+from storage.s3.front import Front
+from storage.s3.receive import Promised
+from storage.s3.request import Request
+from storage.s3.sigv4 import UNSIGNED
+from storage.snapshot import BackendInfo
+
+from . import objects, reading, wishes
+from .uploads import part_query
+from .writing import announced
+
+# The edge can be told so many headers to remove; beyond that all x-amz-* go and ours are set anew.
+_MAX_REMOVED: Final = 8
+# Between the client and the platform: a backend is whoever's a tenant says it is.
+_PRIVATE: Final = ("cookie", "x-api-key", "x-tenant", "referer")
+_CONDITIONS: Final = ("if-match", "if-none-match")
+_SIGNED_ANEW: Final = frozenset({"x-amz-content-sha256", "x-amz-date"})
+_CHECKSUMS: Final = (
+    "x-amz-checksum-",
+    "x-amz-sdk-checksum-algorithm",
+    "x-amz-trailer",
+    "x-amz-decoded-content-length",
+)
+
+
+async def forward_read(request: Request, bucket: BucketInfo, front: Front) -> Decision:
+    """GetObject or HeadObject by the edge; the backend does ranges and conditions."""
+    backend = await front.backend(bucket)
+    if dialling.streams_here(backend):
+        if request.head.method == "GET":
+            return Handle()
+        told = await objects.stream_read(request, bucket, front)
+        assert not isinstance(told, objects.answers.Stream)
+        return told
+    wanted = await reading.wanted(request, bucket, front)
+    where = signing.place(backend, bucket, request.key)
+    sent = {name: value for name, value in wanted.sent.items() if name.startswith("x-amz-")}
+    forward = await _forward(request, backend, where, wanted.query, sent, UNSIGNED)
+    if "partNumber" in request.query and "range" in wanted.sent:
+        forward.set_headers = {**forward.set_headers, "Range": wanted.sent["range"]}
+    forward.set_response_headers = wanted.added
+    forward.mask_errors = True
+    return forward
+
+
+async def forward_put(request: Request, bucket: BucketInfo, front: Front) -> Decision:
+    """PutObject by the edge, or Handle where this process must see the body."""
+    backend = await front.backend(bucket)
+    promised = Promised(request)
+    if not _passes(promised, backend):
+        return Handle()
+    where = signing.place(backend, bucket, request.key)
+    wanted = wishes.of_write(request.headers, backend, bucket)
+    put = await announced(request, bucket, front, promised.size)
+    if promised.checksum and promised.checksum.value and backend.checksum_mode == "when_supported":
+        put = replace(put, checksums={promised.checksum.algorithm: promised.checksum.value})
+    sent = {**_kept(request, backend), **wanted}
+    forward = await _forward(request, backend, where, "", sent, request.payload_hash)
+    intent = await front.index.begin_intent(put)
+    forward.commit = {"is": "put", "id": intent.id, "tenant": intent.tenant_id, "told": _told(wanted)}
+    return forward
+
+
+async def forward_part(request: Request, bucket: BucketInfo, front: Front) -> Decision:
+    """UploadPart by the edge, or Handle."""
+    backend = await front.backend(bucket)
+    promised = Promised(request)
+    if not _passes(promised, backend):
+        return Handle()
+    where = signing.place(backend, bucket, request.key)
+    number = request.part_number
+    customer = wishes.of_customer(request.headers, backend)
+    upload = await front.index.get_upload(bucket, request.key, request.query["uploadId"])
+    await front.check_room(bucket, promised.size)
+    sent = {**_kept(request, backend), **customer}
+    query = part_query(number, upload)
+    forward = await _forward(request, backend, where, query, sent, request.payload_hash)
+    forward.commit = {
+        "is": "part",
+        "tenant": bucket.tenant_id,
+        "bucket": bucket.name,
+        "upload": upload.id,
+        "number": number,
+        "size": promised.size,
+        "checksums": _given(promised, backend, upload),
+        "told": _told(customer),
+    }
+    return forward
+
+
+def _passes(promised: Promised, backend: BackendInfo) -> bool:
+    """Whether the backend takes the body as the client sends it."""
+    if dialling.streams_here(backend) or promised.payload.is_signed_in_chunks or not promised.is_exact:
+        return False
+    return not promised.payload.is_chunked or backend.checksum_mode == "when_supported"
+
+
+def _kept(request: Request, backend: BackendInfo) -> dict[str, str]:
+    """The x-amz-* headers that pass with a body."""
+    keep = (headers.META, *_CHECKSUMS) if backend.checksum_mode == "when_supported" else (headers.META,)
+    return {name: value for name, value in request.headers.items() if name.startswith(keep)}
+
+
+def _given(promised: Promised, backend: BackendInfo, upload: UploadRow) -> dict[str, str]:
+    given = promised.checksum if backend.checksum_mode == "when_supported" else None
+    if given is None or not given.value or upload.headers.get(checksums.ALGORITHM) != given.algorithm:
+        return {}
+    return {given.algorithm: given.value}
+
+
+def _told(wanted: Mapping[str, str]) -> dict[str, str]:
+    """What the answer echoes of a customer's key: never the key."""
+    return dict(wishes.answered({}, wanted))
+
+
+async def _forward(
+    request: Request,
+    backend: BackendInfo,
+    where: signing.Place,
+    query: str,
+    kept: Mapping[str, str],
+    payload_hash: str,
+) -> Forward:
+    """The request signed anew for the backend, with no x-amz-* headers but `kept`."""
+    present = [name for name in request.headers if name.startswith("x-amz-")]
+    sent = signing.signed(backend, request.head.method, where, query, kept, payload_hash)
+    # What passes is on the request already, unless it was hoisted into a presigned URL's query.
+    to_set = {
+        name: value
+        for name, value in sent.items()
+        if name not in kept or request.head.headers.get(name) != value
+    }
+    private = [name for name in _PRIVATE if name in request.headers]
+    if request.head.method == "PUT" and "conditional_writes" not in backend.capabilities:
+        private += [name for name in _CONDITIONS if name in request.headers]
+    removed = [name for name in present if name not in kept and name not in _SIGNED_ANEW] + private
+    if len(removed) > _MAX_REMOVED:
+        to_set, removed = sent, ["x-amz-*", *private]
+    return Forward(
+        dial=await dialling.dial(backend, where),
+        uri=where.path + (f"?{query}" if query else ""),
+        scheme="https" if where.scheme == "https" else "http",
+        set_headers=to_set,
+        remove_headers=removed,
+        patience="long",
+    )
