@@ -206,6 +206,27 @@ class Instance:
             found |= more
         return sorted(found)
 
+    def manage(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """`manage.py` with the running instance's environment."""
+        return subprocess.run(
+            [
+                sys.executable,
+                "-m",
+                "gateway.supervisor",
+                "run",
+                "--",
+                sys.executable,
+                "manage.py",
+                *arguments,
+            ],
+            cwd=ROOT,
+            env=self._environment,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
     def member(self, **limits: int) -> Member:
         """A new tenant with an administrator, keys, and the given limits."""
         slug = f"t{os.getpid()}-{next(_numbers)}"
