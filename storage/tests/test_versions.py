@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -268,7 +269,7 @@ async def test_a_backends_version_ids_are_kept(index: ObjectIndex, remote: Bucke
 async def test_a_batch_of_everything(index: ObjectIndex, versioned: BucketInfo, db: Database) -> None:
     """Each row of one batch is done by itself."""
     made = [await index.commit_put(put(versioned, f"k{n}", b"x" * n)) for n in range(10)]
-    outcomes = await asyncio.gather(
+    outcomes: list[Any] = await asyncio.gather(
         *(
             index.commit_put(put(versioned, f"k{n}", b"new"))
             if n % 3 == 0
