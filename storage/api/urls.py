@@ -17,5 +17,13 @@ urlpatterns = [
     path("storage/access-keys/<uuid:public_id>", access_keys.AccessKeyView.as_view()),
     path("storage/credentials", credentials.CredentialsView.as_view()),
     path("storage/objects", objects.ObjectsView.as_view()),
+    path("storage/objects/details", objects.ObjectDetailsView.as_view()),
+    path("storage/objects/versions", objects.VersionsView.as_view()),
+    path("storage/objects/tags", objects.ObjectTagsView.as_view()),
+    path("storage/objects/retention", objects.RetentionView.as_view()),
+    path("storage/objects/legal-hold", objects.LegalHoldView.as_view()),
+    path("storage/objects/undelete", objects.UndeleteView.as_view()),
+    path("storage/objects/restore", objects.RestoreView.as_view()),
+    path("storage/objects/bulk-delete", objects.BulkDeleteView.as_view()),
     path("storage/objects/links", objects.ObjectLinksView.as_view()),
 ]

@@ -10,7 +10,7 @@ from typing import Final
 
 from gateway.db.scope import platform_scope
 from gateway.errors import Forbidden, Invalid
-from storage.models import Bucket
+from storage.models import Bucket, Object
 from storage.policy import keys, reader
 from storage.policy.actions import ACTIONS, known
 from storage.policy.decision import Decision, Rules, decide
@@ -38,6 +38,7 @@ class Situation:
     ip: str | None = None
     secure: bool = True
     tags: Mapping[str, str] | None = None
+    prefix: str | None = None
 
     def __call__(self, key: str) -> Sequence[str] | None:
         now = datetime.now(UTC)
@@ -54,6 +55,7 @@ class Situation:
             "aws:requestedregion": "us-east-1",
             "aws:resourceaccount": self.owner,
             "s3:resourceaccount": self.owner,
+            "s3:prefix": self.prefix,
         }
         if key.startswith(keys.EXISTING_TAG):
             value = (self.tags or {}).get(key[len(keys.EXISTING_TAG) :])
@@ -67,7 +69,7 @@ def require(
     action: str,
     key: str = "",
     *,
-    tags: Mapping[str, str] | None = None,
+    prefix: str | None = None,
     actor: Principal,
 ) -> None:
     """Return unless the bucket's policy denies the actor `action` (`s3:DeleteObject`) there.
@@ -78,7 +80,10 @@ def require(
         return
     caller = _of_principal(actor)
     rules = _rules(bucket, bucket.policy, actor.tenant)
-    found = decide(rules, caller, action, key, Situation(caller, rules.tenant, actor.ip, True, tags))
+    tags: Mapping[str, str] | None = None
+    if key and rules.policy is not None and rules.policy.asks_tags:
+        tags = _tags_of(bucket, key)
+    found = decide(rules, caller, action, key, Situation(caller, rules.tenant, actor.ip, True, tags, prefix))
     if found.reason == "policy_deny":
         raise Forbidden(found.text, code="policy_denied")
 
@@ -92,7 +97,6 @@ def simulate(
     ip: str | None = None,
     secure: bool = True,
     policy: str | None = None,
-    tags: Mapping[str, str] | None = None,
     actor: Principal,
 ) -> Decision:
     """What `who` would be answered, with the reason. Nothing is done.
@@ -109,7 +113,17 @@ def simulate(
     rules = _rules(
         bucket, bucket.policy if policy is None else policy, actor.tenant, is_draft=policy is not None
     )
+    tags = _tags_of(bucket, key) if key else None
     return decide(rules, caller, action, key, Situation(caller, rules.tenant, ip, secure, tags))
+
+
+def _tags_of(bucket: Bucket, key: str) -> Mapping[str, str] | None:
+    """Those of the object that is there now, None where there is none."""
+    if "\0" in key:
+        return None
+    rows = Object.objects.filter(tenant_id=bucket.tenant_id, bucket=bucket, key=key)
+    found: Mapping[str, str] | None = rows.values_list("tags", flat=True).first()
+    return found
 
 
 def is_public(bucket: Bucket) -> bool:

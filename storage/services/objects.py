@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 from uuid import uuid4
 
 from botocore.auth import S3SigV4QueryAuth
@@ -26,7 +27,7 @@ from storage.models import Bucket, Object
 from tenants.principal import Principal
 from tenants.services import audit
 
-from . import access_keys, backends, rows
+from . import access_keys, backends, decisions, rows, versions
 
 LONGEST_KEY = 1024
 LINK_LASTS = timedelta(minutes=15)
@@ -106,25 +107,24 @@ def get_object(bucket: Bucket, key: str) -> Object:
 
 
 def delete_object(bucket: Bucket, key: str, *, actor: Principal) -> None:
-    """Remove an object, with row, audit and event in one transaction. Raises NotFound, Unavailable.
+    """Remove an object, with row, audit and event in one transaction; where versions are kept it stays as one.
 
+    Raises NotFound, Forbidden (code `policy_denied` or `object_locked`), Unavailable.
     On a remote backend it goes there first; the journal settles it if this process dies in between.
     """
     actor.require("storage.object.delete")
+    decisions.require(bucket, "s3:DeleteObject", key, actor=actor)
     get_object(bucket, key)
     if backends.is_remote(bucket.placement.backend):
         _delete_remote(bucket, key, actor)
         return
     with rows.writing():
         audit.record(actor, "storage.object.delete", target=f"{bucket.name}/{key}")
-        verdict = _commit(
-            "SELECT verdicts FROM storage_commit(%s, true, ARRAY[true], ARRAY[%s], ARRAY[%s], ARRAY[0::bigint],"
-            " ARRAY[''], ARRAY[''], ARRAY['{}'::jsonb], ARRAY['{}'::jsonb], ARRAY['{}'::jsonb], ARRAY[now()],"
-            " ARRAY[NULL::text], ARRAY[NULL::bytea], ARRAY[%s])",
-            [bucket.tenant_id, bucket.pk, key, actor.label],
-        )
+        [verdict] = versions.commit_deletes(bucket, [(key, "")], False, actor)
         if verdict in ("absent", "bucket_gone"):
             raise NotFound("No such object.", code="no_such_key")
+        if verdict == "locked":
+            raise versions.locked()
         after_commit(realtime.ring, bucket.tenant_id)
 
 
@@ -167,12 +167,30 @@ def upload_link(
 
 
 def download_link(
-    bucket: Bucket, key: str, *, base_url: str | None = None, lasts: timedelta = LINK_LASTS, actor: Principal
+    bucket: Bucket,
+    key: str,
+    *,
+    version_id: str = "",
+    base_url: str | None = None,
+    lasts: timedelta = LINK_LASTS,
+    answer: Mapping[str, str] | None = None,
+    actor: Principal,
 ) -> Link:
-    """A link that gives the object's bytes. Raises Forbidden, NotFound."""
+    """A link that gives the bytes of the object, or of one of its versions.
+
+    `answer` are headers that the answer has in place of the object's own: `content-type`, `content-disposition`, ….
+    Raises Forbidden, NotFound.
+    """
     actor.require("storage.object.read")
-    get_object(bucket, key)
-    return _link("GET", bucket, key, base_url, lasts, actor)
+    decisions.require(bucket, "s3:GetObjectVersion" if version_id else "s3:GetObject", key, actor=actor)
+    query = {f"response-{name}": value for name, value in (answer or {}).items()}
+    if version_id:
+        if versions.find(bucket, key, version_id).is_delete_marker:
+            raise NotFound("A delete marker has no bytes.", code="no_such_version")
+        query["versionId"] = version_id
+    else:
+        get_object(bucket, key)
+    return _link("GET", bucket, key, base_url, lasts, actor, query)
 
 
 def _link(
@@ -182,13 +200,15 @@ def _link(
     base_url: str | None,
     lasts: timedelta,
     actor: Principal,
+    query: Mapping[str, str] | None = None,
 ) -> Link:
     check_key(key)
     if not timedelta(seconds=1) <= lasts <= LINK_LASTS_AT_MOST:
         raise Invalid("A link lasts 1 second to 12 hours.", errors={"expires_in": ["Out of range."]})
     key_id, secret = access_keys.signing_key(actor=actor)
     base = (base_url or settings.PUBLIC_BASE_URL).rstrip("/")
-    request = AWSRequest(method, f"{base}/s3/{bucket.name}/{quote(key, safe='/~')}")
+    asked = f"?{urlencode(query, quote_via=quote)}" if query else ""
+    request = AWSRequest(method, f"{base}/s3/{bucket.name}/{quote(key, safe='/~')}{asked}")
     seconds = int(lasts.total_seconds())
     S3SigV4QueryAuth(Credentials(key_id, secret), "s3", "us-east-1", expires=seconds).add_auth(request)
     return Link(method, request.url, {}, timezone.now() + lasts)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from gateway.db.scope import tenant_scope
-from storage.services import access_keys, backends, buckets
+from storage.models import Object
+from storage.services import access_keys, backends, buckets, objects
 from storage.tests.test_api import make_object
 
 from .table import ADMIN, MEMBER, SIGNED_IN, STAFF, VIEWER, api, page
@@ -37,6 +38,23 @@ def _object(world: World) -> str:
     return "filled"
 
 
+def _kept(world: World, *, deleted: bool = False) -> str:
+    """A bucket that keeps versions and may lock them, with an object."""
+    backends.ensure_default_backends()
+    with tenant_scope(world.home.pk):
+        made = buckets.create_bucket("kept", object_lock=True, actor=world.admin)
+        make_object(world.home, "kept", "key")
+        if deleted:
+            objects.delete_object(made, "key", actor=world.admin)
+    return "kept"
+
+
+def _version(world: World) -> str:
+    """The version of what `_kept` made."""
+    with tenant_scope(world.home.pk):
+        return str(Object.objects.get(bucket__name="kept").version_id)
+
+
 def _key(world: World, of: str) -> object:
     with tenant_scope(world.home.pk):
         return access_keys.issue_access_key("row", actor=world.principals[of])[0].public_id
@@ -54,6 +72,9 @@ MAKERS = {
     "bucket_name": lambda world: _bucket(world) and "row",
     "filled": _object,
     "default": _default,
+    "kept": _kept,
+    "deleted": lambda world: _kept(world, deleted=True),
+    "version": _version,
     "access_key": lambda world: _key(world, "admin"),
     "own_access_key": lambda world: _key(world, "member"),
 }
@@ -70,6 +91,8 @@ POLICY = {
 }
 QUESTION = {"principal": "anonymous", "action": "s3:GetObject", "key": "a"}
 OBJECT = {"bucket": "{filled}", "key": "key"}
+KEPT = {"bucket": "{kept}", "key": "key"}
+VERSION = KEPT | {"version_id": "{version}"}
 
 ROWS = [
     api("GET", "storage/backends", ADMIN),
@@ -100,6 +123,16 @@ ROWS = [
     api("DELETE", "storage/access-keys/{own_access_key}", MEMBER, case="a member's"),
     api("GET", "storage/objects", VIEWER, query=OBJECT | {"key": ""}),
     api("DELETE", "storage/objects", MEMBER, query=OBJECT),
+    api("DELETE", "storage/objects", MEMBER, query=VERSION, case="a version"),
+    api("GET", "storage/objects/details", VIEWER, query=OBJECT),
+    api("GET", "storage/objects/versions", VIEWER, query=OBJECT | {"key": ""}),
+    api("GET", "storage/objects/tags", VIEWER, query=OBJECT),
+    api("PUT", "storage/objects/tags", MEMBER, body=OBJECT | {"tags": {"a": "b"}}),
+    api("PUT", "storage/objects/retention", ADMIN, body={**KEPT, "mode": None, "until": None}),
+    api("PUT", "storage/objects/legal-hold", ADMIN, body={**KEPT, "held": True}),
+    api("POST", "storage/objects/undelete", MEMBER, 200, body={"bucket": "{deleted}", "key": "key"}),
+    api("POST", "storage/objects/restore", MEMBER, 409, body=VERSION, case="the current one"),
+    api("POST", "storage/objects/bulk-delete", MEMBER, 200, body={"bucket": "{filled}", "prefix": "k"}),
     api("POST", "storage/objects/links", VIEWER, body=OBJECT, case="to download"),
     api(
         "POST", "storage/objects/links", MEMBER, body=OBJECT | {"method": "PUT"}, needs="storage.object.write",

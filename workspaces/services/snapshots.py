@@ -11,7 +11,6 @@ import hashlib
 import logging
 import os
 import shutil
-import ssl
 import tarfile
 import zlib
 from collections.abc import Iterable, Iterator
@@ -23,7 +22,7 @@ import httpx2
 from django.conf import settings
 from django.db import transaction
 
-from gateway import crypto
+from gateway import crypto, trust
 from gateway.db.locks import advisory_lock
 from gateway.db.scope import platform_scope
 from gateway.errors import Conflict, NotFound
@@ -382,7 +381,7 @@ class _Buffer:
 
 def _fetched(link: str) -> Iterator[bytes]:
     try:
-        with httpx2.stream("GET", link, timeout=_PATIENCE, verify=_authority()) as answer:
+        with httpx2.stream("GET", link, timeout=_PATIENCE, verify=trust.own_authority()) as answer:
             if answer.status_code != 200:
                 raise Broken(f"The object cannot be read: status {answer.status_code}.")
             yield from answer.iter_raw(_PIECE)
@@ -396,7 +395,7 @@ def _send(snapshot: VolumeSnapshot) -> None:
     try:
         link = crypto.open_sealed(bytes(snapshot.target_sealed), snapshot.links_aad).decode()
         with file_of(snapshot).open("rb") as file:
-            answer = httpx2.put(link, content=file, timeout=_PATIENCE, verify=_authority())
+            answer = httpx2.put(link, content=file, timeout=_PATIENCE, verify=trust.own_authority())
         if answer.status_code != 200:
             error = f"It was not copied to {snapshot.target}: status {answer.status_code}."
     except (httpx2.HTTPError, OSError, crypto.CannotOpen) as e:
@@ -405,15 +404,6 @@ def _send(snapshot: VolumeSnapshot) -> None:
         values = {"error": error, **({"target": ""} if error else {})}
         if VolumeSnapshot.objects.filter(pk=snapshot.pk).update(target_sealed=b"", **values):
             _tell(snapshot, "exported", target=snapshot.target, error=error)
-
-
-def _authority() -> ssl.SSLContext:
-    """Who vouches for our own address: this instance's authority too, where it has one."""
-    context = ssl.create_default_context()
-    own = Path(settings.HOME) / "ca.crt"
-    if own.exists():
-        context.load_verify_locations(own)
-    return context
 
 
 def _write(target: Path, pieces: Iterable[bytes]) -> tuple[int, str]:

@@ -1,0 +1,96 @@
+"""Requests of the platform to its own S3 door, for what moves bytes or must reach a backend.
+
+They are signed with the hidden key of whoever wants them, so that the door decides them like any other.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Mapping
+from typing import Final
+from urllib.parse import quote, urlencode
+
+import httpx2
+from botocore.auth import S3SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+from defusedxml.ElementTree import ParseError, fromstring
+from django.conf import settings
+
+from gateway import trust
+from gateway.errors import Conflict, DomainError, Forbidden, Invalid, NotFound, QuotaExceeded, Unavailable
+from storage.models import Bucket
+from storage.s3.errors import word
+from tenants.principal import Principal
+
+from . import access_keys
+
+_PATIENCE: Final = httpx2.Timeout(120, connect=10)
+_KINDS: Final[dict[str, type[DomainError]]] = {
+    "NoSuchKey": NotFound,
+    "NoSuchVersion": NotFound,
+    "NoSuchBucket": NotFound,
+    "AccessDenied": Forbidden,
+    "QuotaExceeded": QuotaExceeded,
+    "PreconditionFailed": Conflict,
+    "InvalidBucketState": Conflict,
+}
+
+
+def send(
+    method: str,
+    bucket: Bucket,
+    key: str,
+    query: Mapping[str, str] | None = None,
+    headers: Mapping[str, str] | None = None,
+    body: bytes = b"",
+    *,
+    actor: Principal,
+) -> httpx2.Headers:
+    """The headers of a good answer. Raises NotFound, Forbidden, Invalid, Conflict, QuotaExceeded, Unavailable."""
+    key_id, secret = access_keys.signing_key(actor=actor)
+    url = f"{settings.PUBLIC_BASE_URL.rstrip('/')}/s3/{bucket.name}/{quote(key, safe='/~')}"
+    if query:
+        url += f"?{urlencode(query, quote_via=quote)}"
+    given = dict(headers or {})
+    if body:
+        given["Content-MD5"] = base64.b64encode(hashlib.md5(body, usedforsecurity=False).digest()).decode()
+    request = AWSRequest(method, url, headers=given, data=body)
+    S3SigV4Auth(Credentials(key_id, secret), "s3", "us-east-1").add_auth(request)
+    try:
+        answer = httpx2.request(
+            method,
+            url,
+            headers=dict(request.headers),
+            content=body,
+            timeout=_PATIENCE,
+            verify=trust.own_authority(),
+        )
+    except httpx2.HTTPError as error:
+        raise Unavailable(
+            f"The store does not answer: {type(error).__name__}.", code="store_unavailable"
+        ) from error
+    if answer.status_code >= 300:
+        raise _refusal(answer)
+    # A copy's failure may come after the status was sent.
+    if answer.content and _named(answer.content)[0] == "Error":
+        raise _refusal(answer)
+    return answer.headers
+
+
+def _refusal(answer: httpx2.Response) -> DomainError:
+    _, code, message = _named(answer.content)
+    if answer.status_code >= 500 or not code:
+        return Unavailable(message or f"The store answered {answer.status_code}.", code="store_unavailable")
+    return _KINDS.get(code, Invalid)(message, code=word(code))
+
+
+def _named(content: bytes) -> tuple[str, str, str]:
+    """The document's root, and an error's code and message."""
+    try:
+        root = fromstring(content, forbid_dtd=True)
+    except ParseError:
+        return "", "", ""
+    name = str(root.tag).rpartition("}")[2]
+    return name, root.findtext("Code") or "", root.findtext("Message") or ""
