@@ -176,6 +176,10 @@ CELERY_BEAT_SCHEDULER = "gateway.schedule:Schedule"
 SCHEDULED_BY_ENVIRONMENT = (
     {"purge tenants", "purge instances"} if env.text("PURGE_INTERVAL_SECONDS") else set()
 )
+# How long a day of lifecycle rules lasts. For tests: with less than a day nothing is rounded to midnights.
+S3_LIFECYCLE_DAY_SECONDS = env.integer("S3_LIFECYCLE_DAY_SECONDS", 86_400, least=4, most=86_400)
+if S3_LIFECYCLE_DAY_SECONDS < 86_400:
+    SCHEDULED_BY_ENVIRONMENT.add("apply lifecycle rules")
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "health": {"task": "gateway.tasks.beat_health", "schedule": 15.0, "options": {"expires": 15}},
@@ -238,6 +242,14 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "seal audit": {"task": "tenants.tasks.seal_audit", "schedule": 300.0, "options": {"expires": 300}},
     "expire audit": {"task": "tenants.tasks.expire_audit", "schedule": 24 * 3600.0},
     "end forgotten uploads": {"task": "storage.tasks.sweep_uploads", "schedule": 3600.0},
+    "apply lifecycle rules": {
+        "task": "storage.tasks.sweep_lifecycle",
+        "schedule": min(60.0, S3_LIFECYCLE_DAY_SECONDS / 4),
+        "options": {"expires": 60},
+    },
+    "scan backends": {"task": "storage.tasks.sweep_scans", "schedule": 60.0, "options": {"expires": 60}},
+    "test backends": {"task": "storage.tasks.sweep_backends", "schedule": 300.0, "options": {"expires": 300}},
+    "sample usage": {"task": "storage.tasks.sample_usage", "schedule": 600.0, "options": {"expires": 600}},
     "remove strays": {"task": "storage.tasks.sweep_strays", "schedule": 3600.0},
     "verify the store": {
         "task": "storage.tasks.verify_store",

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from storage.services import connections, placements, sweeps, usage, verify
+from storage.services import (
+    connections,
+    expiry,
+    intents,
+    placements,
+    scanner,
+    sweeps,
+    usage,
+    verify,
+)
 
 
 @shared_task
@@ -19,7 +28,7 @@ def sweep_placements() -> None:
 
 @shared_task
 def sweep_intents() -> None:
-    sweeps.settle_intents()
+    intents.settle()
 
 
 @shared_task
@@ -55,3 +64,23 @@ def check_backend(backend_id: int) -> None:
 @shared_task
 def sweep_backends() -> None:
     connections.sweep()
+
+
+@shared_task
+def sweep_lifecycle() -> None:
+    expiry.sweep()
+
+
+@shared_task
+def apply_lifecycle(bucket_id: int) -> None:
+    expiry.apply(bucket_id)
+
+
+@shared_task
+def scan_placement(placement_id: int) -> None:
+    scanner.scan(placement_id)
+
+
+@shared_task
+def sweep_scans() -> None:
+    scanner.sweep()

@@ -27,6 +27,8 @@ from tenants.models import Tenant
 from tenants.principal import Principal
 from tenants.services import audit, snapshot
 
+from . import placements
+
 T = TypeVar("T")
 
 PUBLIC_BUCKETS: Final = "public_buckets"
@@ -41,13 +43,20 @@ def set_versioning(bucket: Bucket, status: str, *, actor: Principal) -> Bucket:
     """
     if status not in (Bucket.Versioning.ENABLED, Bucket.Versioning.SUSPENDED):
         _refuse("versioning", S3Error("IllegalVersioningConfigurationException"))
-    with _changing(bucket, actor) as row:
+
+    def check(row: Bucket) -> None:
         check_capability(row.placement.backend, "versioning")
         if row.object_lock and status != Bucket.Versioning.ENABLED:
             raise Conflict(
                 "An Object Lock configuration is present on this bucket, so the versioning state cannot be changed.",
                 code="invalid_bucket_state",
             )
+
+    with _changing(bucket, actor) as row:
+        check(row)
+    placements.set_versioning(row, enabled=status == Bucket.Versioning.ENABLED)
+    with _changing(bucket, actor) as row:
+        check(row)
         return _save(row, "versioning", actor, versioning=status)
 
 
@@ -62,13 +71,20 @@ def set_object_lock(
     default = None
     if default_retention is not None:
         default = _valid("default_retention", lambda: lock.check(dict(default_retention)))
-    with _changing(bucket, actor) as row:
+
+    def check(row: Bucket) -> None:
         check_capability(row.placement.backend, "object_lock")
         if row.versioning != Bucket.Versioning.ENABLED:
             raise Conflict(
                 "Versioning must be 'Enabled' on the bucket to apply a Object Lock configuration",
                 code="invalid_bucket_state",
             )
+
+    with _changing(bucket, actor) as row:
+        check(row)
+    placements.set_object_lock(row, default)
+    with _changing(bucket, actor) as row:
+        check(row)
         return _save(row, "object_lock", actor, object_lock=True, default_retention=default)
 
 

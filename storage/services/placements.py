@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import logging
+from collections.abc import Callable, Mapping
 from datetime import timedelta
+from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
@@ -12,6 +14,7 @@ from django.utils import timezone
 from gateway import crypto
 from gateway.db.locks import advisory_lock
 from gateway.db.scope import platform_scope
+from gateway.errors import Conflict, Unavailable
 from gateway.queue import enqueue
 from realtime import services as realtime
 from storage import providers, tasks
@@ -83,7 +86,7 @@ def reconcile(placement_id: int) -> Placement | None:
         try:
             provider = backends.provider_of(placement.backend)
             if placement.desired_state == PRESENT:
-                provider.ensure_bucket(placement.backend_bucket)
+                _ensure(provider, placement)
             else:
                 provider.remove_bucket(placement.backend_bucket)
         except providers.BucketTaken:
@@ -93,6 +96,46 @@ def reconcile(placement_id: int) -> Placement | None:
             _note_failure(placement, str(e))
             return placement
         return _note_success(placement)
+
+
+def _ensure(provider: Any, placement: Placement) -> None:
+    """The bucket on its backend, with what it was made to keep."""
+    name, bucket = placement.backend_bucket, placement.bucket
+    if bucket is None or not bucket.versioning:
+        provider.ensure_bucket(name)
+        return
+    if bucket.object_lock:
+        provider.ensure_lockable_bucket(name)
+    else:
+        provider.ensure_bucket(name)
+    provider.set_versioning(name, enabled=bucket.versioning == Bucket.Versioning.ENABLED)
+    if bucket.default_retention:
+        provider.set_object_lock(name, bucket.default_retention)
+
+
+def set_versioning(bucket: Bucket, *, enabled: bool) -> None:
+    """Have the bucket's backend keep versions, or stop, before the bucket's row says so; nothing on our own store.
+
+    Call outside a transaction. Raises Unavailable, Conflict where the backend refuses.
+    """
+    _tell(bucket, lambda provider, name: provider.set_versioning(name, enabled=enabled))
+
+
+def set_object_lock(bucket: Bucket, default_retention: Mapping[str, Any] | None) -> None:
+    """How the bucket's backend retains new versions; as `set_versioning`."""
+    _tell(bucket, lambda provider, name: provider.set_object_lock(name, default_retention))
+
+
+def _tell(bucket: Bucket, say: Callable[[Any, str], None]) -> None:
+    placement = Placement.objects.select_related("backend").get(bucket=bucket)
+    if not backends.is_remote(placement.backend):
+        return
+    try:
+        say(backends.provider_of(placement.backend), placement.backend_bucket)
+    except providers.Refused as e:
+        raise Conflict(f"The bucket's backend refuses: {e}", code="backend_refused") from e
+    except (providers.ProviderError, crypto.CannotOpen) as e:
+        raise Unavailable(f"The bucket's backend did not do it: {e}", code="backend_failed") from e
 
 
 def sweep() -> None:

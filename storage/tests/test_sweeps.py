@@ -19,6 +19,7 @@ from storage.models import (
     Backend,
     BlobGarbage,
     Bucket,
+    BucketUsage,
     Object,
     ObjectVersion,
     Placement,
@@ -28,7 +29,7 @@ from storage.models import (
     WriteIntent,
 )
 from storage.providers.fake import FakeBackend, FakeProvider
-from storage.services import sweeps, usage
+from storage.services import intents, sweeps, usage
 from storage.store import BlobStore, new_id, path_of
 from tenants.models import Tenant
 from tests import factories
@@ -85,6 +86,14 @@ def row(bucket: Bucket, key: str, blob_id: str | None = None, etag: str = "e", s
             tenant=bucket.tenant, bucket=bucket, key=key, size=size, etag=etag, content_type="t",
             last_modified=timezone.now(), writer="w", blob=blob_id,
         )  # fmt: skip
+
+
+def used(bucket: Bucket, **counts: int) -> None:
+    for owner in (
+        Usage(tenant=bucket.tenant, **counts),
+        BucketUsage(tenant=bucket.tenant, bucket=bucket, **counts),
+    ):
+        owner.save()
 
 
 def test_garbage_goes_when_it_is_due(blobs: BlobStore, bucket: Bucket) -> None:
@@ -154,7 +163,7 @@ def test_uploads_that_nobody_ended(bucket: Bucket) -> None:
                 tenant=bucket.tenant, upload=upload, number=1, size=7, etag="e", last_modified=timezone.now(),
                 blob=new_id(),
             )  # fmt: skip
-        Usage.objects.create(tenant=bucket.tenant, upload_bytes=14)
+        used(bucket, upload_bytes=14)
     assert sweeps.end_old_uploads() == 1
     with platform_scope("tests"):
         assert [u.key for u in Upload.objects.all()] == ["1 days"]
@@ -187,15 +196,15 @@ def outcome(tenant: Tenant) -> tuple[list[tuple[str, int, str]], list[str], list
 def test_a_write_whose_answer_nobody_heard_is_committed(bucket: Bucket, far: FakeBackend) -> None:
     stored = far.put("gh-docs", "k", b"hello")
     intent(bucket, size=5)
-    assert sweeps.settle_intents() == 1
-    assert sweeps.settle_intents() == 0
+    assert intents.settle() == 1
+    assert intents.settle() == 0
     assert outcome(bucket.tenant) == ([("k", 5, stored.etag)], ["created docs/k"], [])
 
 
 def test_a_write_of_unknown_size(bucket: Bucket, far: FakeBackend) -> None:
     stored = far.put("gh-docs", "k", b"hello")
     intent(bucket, size=0)
-    assert sweeps.settle_intents() == 1
+    assert intents.settle() == 1
     assert outcome(bucket.tenant)[0] == [("k", 5, stored.etag)]
 
 
@@ -212,27 +221,27 @@ def test_a_write_that_does_not_show_waits_and_is_dropped_at_last(
         if shown == "what the row has":
             row(bucket, "k", etag=stored.etag, size=5)
             with platform_scope("tests"):
-                Usage.objects.create(tenant=bucket.tenant, bytes=5, objects_count=1)
+                used(bucket, bytes=5, objects_count=1)
     waiting = intent(bucket, size=5)
-    assert sweeps.settle_intents() == 0
+    assert intents.settle() == 0
     with platform_scope("tests"):
         waiting.refresh_from_db()
         assert timedelta(seconds=20) < waiting.next_check_at - timezone.now() < timedelta(seconds=45)
-        long_ago = timezone.now() - 2 * sweeps.INTENT_AGE
+        long_ago = timezone.now() - 2 * intents.AGE
         if shown == "nothing":
             WriteIntent.objects.update(began_at=long_ago, next_check_at=long_ago)
-            assert sweeps.settle_intents() == 1
-    _, events, intents = outcome(bucket.tenant)
+            assert intents.settle() == 1
+    _, events, left = outcome(bucket.tenant)
     assert events == []
-    assert intents == ([] if shown == "nothing" else ["put"])
+    assert left == ([] if shown == "nothing" else ["put"])
 
 
 def test_a_delete_whose_answer_nobody_heard(bucket: Bucket, far: FakeBackend) -> None:
     row(bucket, "k", size=5)
     with platform_scope("tests"):
-        Usage.objects.create(tenant=bucket.tenant, bytes=5, objects_count=1)
+        used(bucket, bytes=5, objects_count=1)
     intent(bucket, kind="delete")
-    assert sweeps.settle_intents() == 1
+    assert intents.settle() == 1
     assert outcome(bucket.tenant) == ([], ["deleted docs/k"], [])
 
 
@@ -243,15 +252,15 @@ def test_overlapping_writes_end_as_the_backend_has_it(
     first = far.put("gh-docs", "k", b"first")
     row(bucket, "k", etag=first.etag, size=5)
     with platform_scope("tests"):
-        Usage.objects.create(tenant=bucket.tenant, bytes=5, objects_count=1)
+        used(bucket, bytes=5, objects_count=1)
     if shown is None:
         del far.objects["gh-docs"]["k"]
     else:
         far.put("gh-docs", "k", shown)
     intent(bucket, kind="verify", contested=True)
-    assert sweeps.settle_intents() == 1
-    rows, events, intents = outcome(bucket.tenant)
-    assert intents == []
+    assert intents.settle() == 1
+    rows, events, left = outcome(bucket.tenant)
+    assert left == []
     assert [size for _, size, _ in rows] == ([] if shown is None else [len(shown)])
     assert events == {b"first": [], b"second": ["created docs/k"], None: ["deleted docs/k"]}[shown]
 
@@ -260,10 +269,10 @@ def test_a_backend_that_does_not_answer_is_asked_again(bucket: Bucket, far: Fake
     far.put("gh-docs", "one", b"1"), far.put("gh-docs", "two", b"2")
     far.failures = [providers.Unreachable("no answer")]
     intent(bucket, "one", size=1), intent(bucket, "two", size=1)
-    assert sweeps.settle_intents() == 1
+    assert intents.settle() == 1
     with platform_scope("tests"):
         WriteIntent.objects.update(next_check_at=timezone.now())
-    assert sweeps.settle_intents() == 1
+    assert intents.settle() == 1
     assert len(outcome(bucket.tenant)[0]) == 2
 
 
