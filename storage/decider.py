@@ -110,6 +110,7 @@ HANDLED: Final[Mapping[Operation, Handled]] = {
     Operation.DELETE_OBJECTS: deletes.delete_many,
     Operation.POST_OBJECT: post_form.post,
     Operation.GET_OBJECT: reads.stream,
+    Operation.HEAD_OBJECT: reads.stream,
     Operation.PUT_OBJECT: writes.put,
     Operation.COPY_OBJECT: copies.copy,
     Operation.DELETE_OBJECT: deletes.delete,
@@ -203,7 +204,7 @@ class S3Decider(Decider):
                 await send({"type": "http.response.body", "body": piece, "more_body": True})
             await send({"type": "http.response.body", "body": b""})
             return
-        if answer.status not in (204, 304):
+        if answer.status not in (204, 304) and not any(name == b"content-length" for name, _ in headers):
             headers.append((b"content-length", str(len(answer.body)).encode()))
         await send({"type": "http.response.start", "status": answer.status, "headers": headers})
         await send({"type": "http.response.body", "body": b"" if head.method == "HEAD" else answer.body})
