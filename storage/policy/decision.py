@@ -107,9 +107,10 @@ def in_scope(scope: Scope, question: Question, key: str) -> bool:
     With prefixes, a list must ask for one of them, and what concerns the whole bucket otherwise is only looked at.
     """
     bucket, _, _ = question.resource.partition("/")
-    if scope.buckets and bucket not in scope.buckets:
-        return False
     action = question.action.lower()
+    # Which buckets there are is no secret of any of them; the list shows those of the key.
+    if scope.buckets and bucket not in scope.buckets and action != "s3:listallmybuckets":
+        return False
     if scope.actions and not any(
         patterns.glob(text.lower()).matches(action, no_values) for text in scope.actions
     ):

@@ -32,6 +32,8 @@ _OF_OBJECTS: Final = frozenset(
         Operation.GET_OBJECT_ATTRIBUTES,
         Operation.GET_OBJECT_ACL,
         Operation.GET_OBJECT_TAGGING,
+        Operation.GET_OBJECT_RETENTION,
+        Operation.GET_OBJECT_LEGAL_HOLD,
     }
 )
 

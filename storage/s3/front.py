@@ -58,8 +58,13 @@ class Front:
     ) -> BucketInfo | None:
         """The bucket that a caller means: of its own tenant, else the one that has claimed the name.
 
-        On a tenant's domain who shows no credential finds that tenant's buckets alone.
+        On a tenant's domain who shows no credential finds that tenant's buckets alone. `<tenant>:<name>`, which no
+        bucket is called, is another tenant's claimed one, also where the own tenant has one of the same name.
         """
+        if ":" in name:
+            owner, _, name = name.partition(":")
+            claimed = await self.find_bucket(snapshot.CLAIMED, name, fresh=fresh)
+            return claimed if claimed and owner in ("", claimed.owner) else None
         found = await self.find_bucket(access.tenant_id, name, fresh=fresh)
         if found is None and access.tenant_id != snapshot.CLAIMED and not access.is_anonymous:
             found = await self.find_bucket(snapshot.CLAIMED, name, fresh=fresh)

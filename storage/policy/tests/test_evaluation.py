@@ -353,6 +353,8 @@ def test_the_credential_bounds_what_its_user_may_wherever_it_comes_from() -> Non
         (Scope(actions=("s3:getobject",)), "s3:GetObject", "a", None, True),
         (Scope(buckets=("amzn-s3-demo-bucket",), actions=("s3:Put*",)), "s3:PutObject", "a", None, True),
         (Scope(buckets=("amzn-s3-demo",)), "s3:GetObject", "a", None, False),
+        (Scope(buckets=("amzn-s3-demo",)), "s3:ListAllMyBuckets", "", None, True),
+        (Scope(actions=("s3:GetObject",)), "s3:ListAllMyBuckets", "", None, False),
     ],
 )
 def test_a_scope(scope: Scope, action: str, key: str, prefix: str | None, allowed: bool) -> None:

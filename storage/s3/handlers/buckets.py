@@ -31,6 +31,8 @@ async def list_all(request: Request, front: Front) -> Decision:
     async with front.ctx.db.wide() as conn:
         rows = await snapshot.find_tenant_buckets(conn, request.access.tenant_id)
     after = listing.read_token(token) if token else ""
+    if only := request.access.caller.scope.buckets:
+        rows = [row for row in rows if row.name in only]
     found = [(row.name, row.created_at) for row in rows if row.name.startswith(prefix) and row.name > after]
     following = found[most - 1][0] if len(found) > most else None
     return answers.xml(listing.write(found[:most], request.owner, prefix=prefix, following=following))

@@ -80,6 +80,7 @@ def test_a_key_reaches_no_further_than_its_limits(stack: Stack, owner: Account) 
     writer = limited(stack, owner, buckets=["other"]).s3()
     assert outcome(writer.put_object, Bucket="other", Key="x", Body=b"") == "ok"
     assert outcome(writer.copy_object, Bucket="other", Key="y", CopySource=source) == "AccessDenied"
+    assert [bucket["Name"] for bucket in writer.list_buckets()["Buckets"]] == ["other"]
     # No policy of a bucket widens a key.
     put_policy(stack, owner, allow(Action="s3:*"))
     eventually(lambda: outcome(limited(stack, owner).s3().get_object, Bucket="docs", Key="out/a") == "ok")

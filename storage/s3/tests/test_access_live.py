@@ -240,3 +240,6 @@ def test_the_name_of_another_tenants_bucket_is_never_mistaken(stack: Stack) -> N
     eventually(lambda: read(anonymous(stack), "same-name", "k") == "ok")
     assert anonymous(stack).get_object(Bucket="same-name", Key="k")["Body"].read() == first.slug.encode()
     assert second.s3().get_object(Bucket="same-name", Key="k")["Body"].read() == second.slug.encode()
+    path = f"/s3/{first.slug}:same-name/k"
+    assert plain(stack, "GET", path).status == 200
+    assert plain(stack, "GET", f"/s3/{second.slug}:same-name/k").status == 403

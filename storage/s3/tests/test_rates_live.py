@@ -78,8 +78,7 @@ def key(access_key_id: str, tenant_id: int) -> AccessKeyInfo:
     return AccessKeyInfo(access_key_id, "", tenant_id, "t", 1, frozenset(), "somebody")
 
 
-def test_each_key_has_the_platforms_rate_where_its_tenant_says_nothing() -> None:
-    rates = {7: 1}
+def front_with(rates: dict[int, int]) -> Front:
     ctx = SimpleNamespace(
         limits=Limits(now=lambda: 0.0),
         snapshot=SimpleNamespace(get=lambda part: rates if part is RATES else {}),
@@ -87,6 +86,11 @@ def test_each_key_has_the_platforms_rate_where_its_tenant_says_nothing() -> None
     )
     front = Front.__new__(Front)
     front.ctx = cast("Any", ctx)
+    return front
+
+
+def test_each_key_has_the_platforms_rate_where_its_tenant_says_nothing() -> None:
+    front = front_with({7: 1})
     for name in ("a", "b"):
         front.count(key(name, 1), "192.0.2.1")
         front.count(key(name, 1), "192.0.2.1")
@@ -96,3 +100,14 @@ def test_each_key_has_the_platforms_rate_where_its_tenant_says_nothing() -> None
     front.count(key("c", 7), "192.0.2.1")
     with pytest.raises(S3Error, match="SlowDown"):
         front.count(key("d", 7), "192.0.2.1")
+
+
+def test_who_shows_no_key_counts_by_address_and_spends_nothing_of_the_tenants() -> None:
+    front = front_with({7: 1})
+    nobody = key("", 7)
+    front.count(nobody, "192.0.2.1")
+    with pytest.raises(S3Error, match="SlowDown"):
+        front.count(nobody, "192.0.2.1")
+    front.count(nobody, "192.0.2.2")
+    front.count(key("", 8), "192.0.2.1")
+    front.count(key("a", 7), "192.0.2.1")
