@@ -1,6 +1,6 @@
 from django.urls import path
 
-from .pages import access_keys, buckets, objects, policies, settings, usage
+from .pages import access_keys, buckets, details, objects, policies, settings, usage
 
 urlpatterns = [
     path("buckets", buckets.buckets, name="buckets"),
@@ -12,7 +12,9 @@ urlpatterns = [
     path("buckets/<str:name>/policy", policies.policy, name="bucket-policy"),
     path("buckets/<str:name>/policy/simulate", policies.simulate, name="bucket-simulate"),
     path("buckets/<str:name>/usage", usage.usage, name="bucket-usage"),
-    path("buckets/<str:name>/object", objects.object_details, name="object"),
+    path("buckets/<str:name>/object", details.details, name="object"),
+    path("buckets/<str:name>/object/share", details.share, name="share-object"),
+    path("buckets/<str:name>/object/change", details.change, name="change-object"),
     path("buckets/<str:name>/links", objects.links, name="object-links"),
     path("buckets/<str:name>/delete-objects", objects.delete_objects, name="delete-objects"),
     path("access-keys", access_keys.access_keys, name="access-keys"),

@@ -5,6 +5,7 @@ import "./live.js";
 import "./logs.js";
 import "./menu.js";
 import "./objects.js";
+import "./preview.js";
 import "./tabs.js";
 import "./times.js";
 import "./uploads.js";

@@ -28,14 +28,14 @@ async function ask(page, url, body) {
   return found;
 }
 
-/** A signed URL for one request on an object. */
-export async function link(page, method, key) {
-  return (await ask(page, page.dataset.links, { method, key })).url;
+/** A signed URL for one request on an object; `more` names a version, or an upload's id and part. */
+export async function link(page, method, key, more = {}) {
+  return (await ask(page, page.dataset.links, { method, key, ...more })).url;
 }
 
-/** Delete objects; resolves to how many were there. */
-export async function remove(page, keys) {
-  return (await ask(page, page.dataset.deletes, { keys })).deleted;
+/** Delete objects by `{keys}`, or all below a `{prefix}`: what was `deleted`, `refused`, and where to go on (`next`). */
+export function remove(page, which) {
+  return ask(page, page.dataset.deletes, which);
 }
 
 /** What the S3 front's error answer says. */
@@ -49,8 +49,9 @@ export function refusal(status, text, requestId) {
   });
 }
 
-/** PUT a file; `progress(sent)` is called along the way, `signal` stops it. Throws Refused, or AbortError. */
-export function put(url, file, { progress, signal, replace }) {
+/** PUT a file or a piece of one; `progress(sent)` is called along the way, `signal` stops it. Resolves to the ETag.
+ *  Throws Refused, or AbortError. */
+export function put(url, file, { progress, signal, replace = true }) {
   return new Promise((resolve, reject) => {
     const xhr = new XMLHttpRequest();
     xhr.open("PUT", url);
@@ -58,7 +59,7 @@ export function put(url, file, { progress, signal, replace }) {
     if (!replace) xhr.setRequestHeader("If-None-Match", "*");
     xhr.upload.addEventListener("progress", (event) => progress(event.loaded));
     xhr.addEventListener("load", () => {
-      if (xhr.status >= 200 && xhr.status < 300) resolve();
+      if (xhr.status >= 200 && xhr.status < 300) resolve(xhr.getResponseHeader("ETag") ?? "");
       else reject(refusal(xhr.status, xhr.responseText, xhr.getResponseHeader("x-amz-request-id")));
     });
     xhr.addEventListener("error", () => reject(new Refused("The connection broke off.")));

@@ -1,6 +1,7 @@
 // Uploading by button, drop or paste: several files and folders at once, each with its progress and its own end.
 
 import { make, icon, size } from "./dom.js";
+import { inParts, putInParts } from "./parts.js";
 import { each, link, put } from "./s3.js";
 import { toast } from "./toasts.js";
 
@@ -57,8 +58,10 @@ class Upload {
     running += 1;
     this.state.textContent = "Starting";
     try {
-      const url = await link(page, "PUT", this.key);
-      await put(url, this.file, { replace, signal: this.control.signal, progress: (sent) => this.moved(sent) });
+      const most = Number(page.dataset.mostBytes);
+      const how = { replace, most, signal: this.control.signal, progress: (sent) => this.moved(sent) };
+      if (inParts(this.file, most)) await putInParts(page, this.key, this.file, how);
+      else await put(await link(page, "PUT", this.key), this.file, how);
       this.bar.value = 100;
       this.end("done", "Done");
       document.body.dispatchEvent(new CustomEvent("uploaded"));
@@ -86,13 +89,8 @@ class Upload {
 }
 
 function start(files) {
-  const most = Number(page.dataset.mostBytes);
   const uploads = [];
   for (const { file, path } of files) {
-    if (most && file.size > most) {
-      toast(`${path} has ${size(file.size)}; one upload takes at most ${size(most)}.`, { level: "bad" });
-      continue;
-    }
     uploads.push(new Upload(file, page.dataset.prefix + path));
   }
   return each(uploads, (upload) => upload.run()).then(() => {

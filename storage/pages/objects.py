@@ -4,123 +4,134 @@ from __future__ import annotations
 
 import json
 from typing import Any
-from urllib.parse import urlencode
 
 from django.conf import settings
 from django.http import HttpResponse, JsonResponse
-from django.urls import reverse
 
-from gateway.errors import Invalid, NotFound
-from gateway.ui import PageRequest, page, sheet
+from gateway.errors import Invalid
+from gateway.ui import PageRequest, page
 from storage.models import Bucket
-from storage.services import buckets
+from storage.services import bulk, decisions, versions
 from storage.services import objects as verbs
 
-from .shown import show_tab
+from . import shown
 
 PER_PAGE = 100
-MOST_KEYS = 100
 
 
 @page("storage.bucket.read")
 def objects(request: PageRequest, name: str) -> HttpResponse:
-    """One level of a bucket."""
-    bucket = buckets.get_bucket(name, actor=request.principal)
-    prefix, after = _text(request, "prefix"), _text(request, "after")
+    """One level of a bucket; with `versions` what was replaced or deleted too."""
+    row = shown.bucket(request, name)
+    prefix, after = shown.text(request, "prefix"), shown.text(request, "after")
+    with_versions = "1" if request.GET.get("versions") else ""
     request.principal.require("storage.object.read")
-    listed = verbs.browse(bucket, prefix, after=after, limit=PER_PAGE)
+    action = "s3:ListBucketVersions" if with_versions else "s3:ListBucket"
+    decisions.require(row, action, prefix=prefix, actor=request.principal)
+    level = (
+        _versions(row, prefix, after, shown.text(request, "at"))
+        if with_versions
+        else _level(row, prefix, after)
+    )
     context = {
-        "bucket": bucket,
+        **level,
         "prefix": prefix,
         "folder": prefix[: prefix.rfind("/") + 1],
         "after": after,
-        "folders": [(level, level[len(prefix) :]) for level in listed.prefixes],
-        "files": [(entry, entry.key[len(prefix) :]) for entry in listed.objects],
-        "crumbs": _crumbs(bucket, prefix),
-        "here": _place(bucket, prefix, after),
-        "first": _place(bucket, prefix),
-        "next": _place(bucket, prefix, listed.next) if listed.next else "",
+        "with_versions": with_versions,
+        "crumbs": shown.crumbs(row, prefix, with_versions),
+        "here": shown.place(row, prefix, after, with_versions),
+        "first": shown.place(row, prefix, versions=with_versions),
+        "switch": shown.place(row, prefix, versions="" if with_versions else "1"),
         "most_bytes": settings.MAX_UPLOAD_SIZE,
     }
-    return show_tab(request, bucket, "objects", "storage/objects.html", context, part="storage/_objects.html")
+    return shown.show_tab(
+        request, row, "objects", "storage/objects.html", context, part="storage/_objects.html"
+    )
 
 
-def _text(request: PageRequest, name: str) -> str:
-    return request.GET.get(name, "").replace("\0", "")[:1024]
+def _level(row: Bucket, prefix: str, after: str) -> dict[str, Any]:
+    listed = verbs.browse(row, prefix, after=after, limit=PER_PAGE)
+    return {
+        "folders": _folders(row, prefix, listed.prefixes),
+        "files": [
+            (entry, entry.key[len(prefix) :], shown.object_url(row, entry.key)) for entry in listed.objects
+        ],
+        "next": shown.place(row, prefix, listed.next) if listed.next else "",
+    }
 
 
-def _place(bucket: Bucket, prefix: str = "", after: str = "") -> str:
-    asked = urlencode({name: value for name, value in (("prefix", prefix), ("after", after)) if value})
-    url = reverse("bucket", args=[bucket.name])
-    return f"{url}?{asked}" if asked else url
+def _versions(row: Bucket, prefix: str, after: str, version: str) -> dict[str, Any]:
+    listed = versions.browse(row, prefix, after=(after, version), limit=PER_PAGE)
+    return {
+        "folders": _folders(row, prefix, listed.prefixes, "1"),
+        "files": [
+            (entry, entry.key[len(prefix) :], shown.object_url(row, entry.key, entry.version_id))
+            for entry in listed.versions
+        ],
+        "next": shown.place(row, prefix, listed.next[0], "1", listed.next[1]) if listed.next else "",
+    }
 
 
-def _crumbs(bucket: Bucket, prefix: str) -> list[tuple[str, str]]:
-    """(name, URL) of each level from the bucket down to the prefix."""
-    crumbs, below = [(bucket.name, _place(bucket))], ""
-    levels = prefix.split("/")
-    for level in levels[:-1]:
-        below += level + "/"
-        crumbs.append((level or "(empty)", _place(bucket, below)))
-    if levels[-1]:
-        crumbs.append((f"{levels[-1]}…", _place(bucket, prefix)))
-    return crumbs
-
-
-@page("storage.object.read")
-def object_details(request: PageRequest, name: str) -> HttpResponse:
-    bucket = buckets.get_bucket(name, actor=request.principal)
-    found = verbs.get_object(bucket, request.GET.get("key", ""))
-    return sheet(request, "storage/_object.html", {"bucket": bucket, "object": found})
+def _folders(
+    row: Bucket, prefix: str, found: list[str], with_versions: str = ""
+) -> list[tuple[str, str, str]]:
+    return [(level, level[len(prefix) :], shown.place(row, level, versions=with_versions)) for level in found]
 
 
 @page("storage.object.read", "storage.object.write", methods=("POST",))
 def links(request: PageRequest, name: str) -> HttpResponse:
-    """`{"method": "PUT" | "GET", "key": …}` in, `{"url": …}` out: the browser moves the bytes itself."""
-    bucket = buckets.get_bucket(name, actor=request.principal)
+    """`{"method", "key"}` in, `{"url": …}` out: the browser moves the bytes itself.
+
+    `method` is GET or PUT; or a step of an upload in parts: `create`, `part` (with `upload` and `part`), `complete`
+    or `abort` (with `upload`).
+    """
+    row = shown.bucket(request, name)
     asked = _json(request, "method", "key")
-    if asked["method"] not in _LINKS:
-        raise Invalid("The method is GET or PUT.", errors={"method": ["Neither."]})
-    _check_path(asked["key"])
-    link = _LINKS[asked["method"]](
-        bucket, asked["key"], base_url=request.build_absolute_uri("/"), actor=request.principal
-    )
-    return JsonResponse({"url": link.url})
-
-
-_LINKS = {"GET": verbs.download_link, "PUT": verbs.upload_link}
-
-
-def _check_path(key: str) -> None:
-    """Browsers resolve `.` and `..` in a URL's path, encoded or not, and would ask for another object."""
-    if not {".", ".."}.isdisjoint(key.split("/")):
+    method, key = asked["method"], asked["key"]
+    if verbs.is_unaddressable(key):
         raise Invalid(
             "A browser cannot address this key; use an S3 client.", errors={"key": ["Has . or .. in it."]}
         )
+    here: dict[str, Any] = {"base_url": request.build_absolute_uri("/"), "actor": request.principal}
+    if method == "GET":
+        link = verbs.download_link(row, key, version_id=str(asked.get("version", "")), **here)
+    elif method == "PUT":
+        link = verbs.upload_link(row, key, **here)
+    elif method in verbs.STEPS:
+        link = verbs.part_link(row, key, method, str(asked.get("upload", "")), asked.get("part", 0), **here)
+    else:
+        raise Invalid("The method is GET or PUT.", errors={"method": ["Neither."]})
+    return JsonResponse({"url": link.url})
 
 
 @page("storage.object.delete", methods=("POST",))
 def delete_objects(request: PageRequest, name: str) -> HttpResponse:
-    """`{"keys": […]}` in, `{"deleted": number}` out. An object that is gone already is as good as deleted."""
-    bucket = buckets.get_bucket(name, actor=request.principal)
-    wanted = _json(request, "keys", kind=list)["keys"]
-    if len(wanted) > MOST_KEYS or not all(isinstance(key, str) for key in wanted):
-        raise Invalid(f"Send at most {MOST_KEYS} keys.", errors={"keys": ["Not such a list."]})
-    deleted = 0
-    for key in wanted:
-        try:
-            verbs.delete_object(bucket, key, actor=request.principal)
-        except NotFound:
-            continue
-        deleted += 1
-    return JsonResponse({"deleted": deleted})
+    """`{"keys": […]}`, or `{"prefix", "after"?}` in, `{"deleted", "refused", "next"}` out.
+
+    An object that is gone already is as good as deleted. Where `next` is not null there is more to delete.
+    """
+    row = shown.bucket(request, name)
+    body = _json(request)
+    if isinstance(body.get("prefix"), str):
+        after = body.get("after") or ["", ""]
+        if not isinstance(after, list) or [type(one) for one in after] != [str, str]:
+            raise Invalid("Send what the last answer said as after.", errors={"after": ["Two texts."]})
+        outcome = bulk.delete_below(row, body["prefix"], after=(after[0], after[1]), actor=request.principal)
+    else:
+        wanted = body.get("keys")
+        if not isinstance(wanted, list) or not all(isinstance(key, str) for key in wanted):
+            raise Invalid("Send keys, or a prefix.", errors={"keys": ["Not such a list."]})
+        outcome = bulk.delete_keys(row, [(key, "") for key in wanted], actor=request.principal)
+    refused = [f"{key}: {why}" for key, _, why in outcome.refused]
+    return JsonResponse({"deleted": outcome.deleted, "refused": refused, "next": outcome.next})
 
 
-def _json(request: PageRequest, *names: str, kind: type = str) -> dict[str, Any]:
+def _json(request: PageRequest, *names: str) -> dict[str, Any]:
     try:
         body = json.loads(request.body)
     except ValueError:
         raise Invalid("The body is not JSON.") from None
-    if not isinstance(body, dict) or not all(isinstance(body.get(name), kind) for name in names):
-        raise Invalid(f"Send {' and '.join(names)}.")
+    if not isinstance(body, dict) or not all(isinstance(body.get(name), str) for name in names):
+        raise Invalid(f"Send {' and '.join(names) or 'a JSON object'}.")
     return body

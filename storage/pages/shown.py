@@ -70,9 +70,10 @@ def at(url: str, **query: str) -> str:
     return f"{url}?{asked}" if asked else url
 
 
-def place(row: Bucket, prefix: str = "", after: str = "", versions: str = "") -> str:
-    """A level of the bucket."""
-    return at(reverse("bucket", args=[row.name]), prefix=prefix, after=after, versions=versions)
+def place(row: Bucket, prefix: str = "", after: str = "", versions: str = "", version: str = "") -> str:
+    """A level of the bucket, from behind `after` (and its `version`) on."""
+    url = reverse("bucket", args=[row.name])
+    return at(url, prefix=prefix, after=after, at=version, versions=versions)
 
 
 def object_url(row: Bucket, key: str, version: str = "", view: str = "object") -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Any, Final, Literal
 from urllib.parse import quote, urlencode
 from uuid import uuid4
 
@@ -51,11 +51,16 @@ class Level:
     next: str | None
 
 
+Method = Literal["GET", "PUT", "POST", "DELETE"]
+STEPS: Final[Mapping[str, Method]] = {"create": "POST", "part": "PUT", "complete": "POST", "abort": "DELETE"}
+"""Of an upload in parts."""
+
+
 @dataclass(frozen=True, slots=True)
 class Link:
     """What moves one object's bytes without further credentials, until it expires."""
 
-    method: Literal["GET", "PUT"]
+    method: Method
     url: str
     headers: dict[str, str]
     expires_at: datetime
@@ -193,8 +198,38 @@ def download_link(
     return _link("GET", bucket, key, base_url, lasts, actor, query)
 
 
+def part_link(
+    bucket: Bucket,
+    key: str,
+    step: str,
+    upload_id: str = "",
+    part: int = 0,
+    *,
+    base_url: str | None = None,
+    actor: Principal,
+) -> Link:
+    """A link for one of STEPS of an upload in parts, as S3 has it. Raises Forbidden, Invalid."""
+    actor.require("storage.object.write")
+    if step == "create":
+        query = {"uploads": ""}
+    elif not upload_id or len(upload_id) > LONGEST_KEY:
+        raise Invalid("Name the upload.", errors={"upload": ["Missing."]})
+    elif step == "part":
+        if not isinstance(part, int) or not 1 <= part <= 10_000:
+            raise Invalid("A part's number is 1 to 10,000.", errors={"part": ["Out of range."]})
+        query = {"partNumber": str(part), "uploadId": upload_id}
+    else:
+        query = {"uploadId": upload_id}
+    return _link(STEPS[step], bucket, key, base_url, LINK_LASTS, actor, query)
+
+
+def is_unaddressable(key: str) -> bool:
+    """Whether browsers would ask for another object: they resolve `.` and `..` in a path, encoded or not."""
+    return not {".", ".."}.isdisjoint(key.split("/"))
+
+
 def _link(
-    method: Literal["GET", "PUT"],
+    method: Method,
     bucket: Bucket,
     key: str,
     base_url: str | None,

@@ -150,6 +150,8 @@ ROWS = [
     page("POST", "/app/buckets/{bucket_name}/policy/simulate", VIEWER, body=QUESTION),
     page("GET", "/app/buckets/{bucket_name}/usage", VIEWER),
     page("GET", "/app/buckets/{filled}/object", VIEWER, query={"key": "key"}),
+    page("POST", "/app/buckets/{filled}/object/share", VIEWER, body={"lasts": "3600"}, query={"key": "key"}),
+    page("POST", "/app/buckets/{filled}/object/change", MEMBER, body={"do": "tags"}, query={"key": "key"}),
     page("POST", "/app/buckets/{filled}/links", VIEWER, json={"method": "GET", "key": "key"}, case="to download"),
     page("POST", "/app/buckets/{filled}/links", MEMBER, json={"method": "PUT", "key": "key"}, case="to upload"),
     page("POST", "/app/buckets/{filled}/delete-objects", MEMBER, json={"keys": ["key"]}),
