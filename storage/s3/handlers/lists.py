@@ -15,7 +15,7 @@ async def list_v2(request: Request, front: Front) -> Decision:
     xml.Encoding(query)
     max_keys = request.number("max-keys", xml.MAX_KEYS)
     token = query.get("continuation-token")
-    start = query.get("start-after", "") if token is None else _open_token(token)
+    start = _open_token(token) if token else query.get("start-after", "")
     bucket = request.bucket
     page = await front.index.list_objects(
         bucket, query.get("prefix", ""), query.get("delimiter", ""), start, max_keys
