@@ -81,6 +81,7 @@ class AccessKeyInfo:
     issued_at: datetime | None = None  # of temporary credentials
     kept: bool = True  # in a row of its own; temporary credentials and the anonymous are not
     parent: str = ""  # the key that temporary credentials end with
+    is_plain: bool = False  # its permissions say all there is to say of what it may do
 
     @property
     def root(self) -> str:
@@ -90,12 +91,6 @@ class AccessKeyInfo:
     @property
     def is_anonymous(self) -> bool:
         return not self.access_key_id
-
-    @property
-    def is_plain(self) -> bool:
-        """Whether its permissions say all there is to say of what it may do."""
-        caller = self.caller
-        return not (caller.scope or self.networks or self.expires_at) and caller.session is None
 
 
 _BACKENDS = """
@@ -188,6 +183,7 @@ def _access_key(row: asyncpg.Record) -> AccessKeyInfo:
         caller=caller,
         networks=tuple(row["allowed_networks"]),
         expires_at=row["expires_at"],
+        is_plain=not (caller.scope or row["allowed_networks"] or row["expires_at"]),
     )
 
 

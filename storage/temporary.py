@@ -137,6 +137,7 @@ def narrowed(parent: AccessKeyInfo, token: Opened) -> AccessKeyInfo:
         issued_at=token.issued_at,
         kept=False,
         parent=parent.access_key_id,
+        is_plain=False,
     )
 
 

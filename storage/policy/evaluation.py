@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from . import operators, patterns
+from . import operators
 from .grammar import Condition, Policy, Statement
 from .patterns import Values
 from .principals import Caller, Grant, concerns, grants
@@ -66,8 +66,7 @@ def session_allows(policy: Policy, question: Question) -> bool:
 
 def applies(statement: Statement, question: Question) -> bool:
     """Whether a statement is about this action, resource and moment, whoever asks."""
-    action = question.action.lower()
-    if any(p.matches(action, patterns.no_values) for p in statement.actions) == statement.not_actions:
+    if question.action.lower() not in statement.actions:
         return False
     values = question.values
     if any(p.matches(question.resource, values) for p in statement.resources) == statement.not_resources:

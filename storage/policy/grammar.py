@@ -54,7 +54,7 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """`actions` are patterns of lower-case names with `s3:`, `resources` patterns of `bucket` and `bucket/key`.
+    """`actions` are those it is about, lower-case names with `s3:`; `resources` patterns of `bucket` and `bucket/key`.
 
     `principals` is None where the kind of policy has none (a session's).
     """
@@ -63,10 +63,9 @@ class Statement:
     sid: str
     effect: Effect
     principals: Principals | None
-    actions: tuple[Pattern, ...]
+    actions: frozenset[str]
     resources: tuple[Pattern, ...]
     conditions: tuple[Condition, ...] = ()
-    not_actions: bool = False
     not_resources: bool = False
 
     @property

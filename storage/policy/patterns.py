@@ -43,6 +43,7 @@ class Pattern:
 
     text: str
     pieces: tuple[Piece, ...]
+    plain: re.Pattern[str] | None = None  # of one without variables
 
     @property
     def is_fixed(self) -> bool:
@@ -55,6 +56,8 @@ class Pattern:
 
     def matches(self, text: str, values: Values) -> bool:
         """Whether the pattern stands for `text` in the request; never where one of its variables has no value."""
+        if self.plain is not None:
+            return self.plain.match(text) is not None
         pieces = self._filled(values)
         return pieces is not None and _compiled(pieces).match(text) is not None
 
@@ -143,7 +146,10 @@ def _pattern(text: str, pieces: list[Piece]) -> Pattern:
         elif piece is MANY and joined and joined[-1] is MANY:
             continue
         joined.append(piece)
-    return Pattern(text, tuple(joined))
+    if any(isinstance(piece, Variable) for piece in joined):
+        return Pattern(text, tuple(joined))
+    plain = tuple(piece for piece in joined if not isinstance(piece, Variable))
+    return Pattern(text, plain, _compiled(plain))
 
 
 @functools.lru_cache(4096)

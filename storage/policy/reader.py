@@ -23,6 +23,7 @@ _POLICY: Final = {"Version", "Id", "Statement"}
 _STATEMENT: Final = {
     "Sid", "Effect", "Principal", "NotPrincipal", "Action", "NotAction", "Resource", "NotResource", "Condition",
 }  # fmt: skip
+_ALL: Final = frozenset(f"s3:{name}" for name in ACTIONS)
 _QUANTIFIERS: Final[dict[str, Quantifier]] = {
     "": "",
     "foranyvalue": "ForAnyValue",
@@ -91,16 +92,16 @@ class _Reading:
         if not isinstance(sid, str):
             raise PolicyError("Must be a text.", f"{path}.Sid")
         actions, not_actions = self._either(row, "Action", path)
+        named = frozenset[str]().union(*(self._actions(text, at) for text, at in actions))
         resources, not_resources = self._either(row, "Resource", path)
         return Statement(
             index=index,
             sid=sid,
             effect=cast("Effect", effect),
             principals=self._principals(row, effect, path),
-            actions=tuple(self._action(text, at) for text, at in actions),
+            actions=_ALL - named if not_actions else named,
             resources=tuple(self._resource(text, at) for text, at in resources),
             conditions=tuple(self._conditions(row.get("Condition", {}), f"{path}.Condition")),
-            not_actions=not_actions,
             not_resources=not_resources,
         )
 
@@ -139,16 +140,18 @@ class _Reading:
                     names.append(found)
         return Principals(tuple(names), negated=name == "NotPrincipal")
 
-    def _action(self, text: str, path: str) -> Pattern:
+    def _actions(self, text: str, path: str) -> frozenset[str]:
+        """All actions that one text stands for."""
         name = text.lower()
         if name == "*":
             name = "s3:*"
         if not name.startswith("s3:"):
             raise PolicyError(f"Policy has invalid action: {text[:100]!r} is none of S3.", path)
         pattern = patterns.glob(name)
-        if not any(pattern.matches(f"s3:{known}", patterns.no_values) for known in ACTIONS):
+        found = frozenset(action for action in _ALL if pattern.matches(action, patterns.no_values))
+        if not found:
             raise PolicyError(f"Policy has invalid action: S3 has no {text[:100]!r}.", path)
-        return pattern
+        return found
 
     def _resource(self, text: str, path: str) -> Pattern:
         if text != "*" and not text.startswith(RESOURCE):

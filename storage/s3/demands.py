@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from storage.policy.actions import known
+from storage.policy.actions import ACTIONS
 from storage.s3.operation import Operation as Op
 
 # Of operations on an object the second is for one of its versions, where that is an action of its own.
@@ -115,11 +115,6 @@ def is_bypassing(headers: Mapping[str, str]) -> bool:
     return headers.get(BYPASS, "").strip().lower() == "true"
 
 
-def permission_of(action: str) -> str:
-    """Our permission that an action stands for."""
-    found = known(action)
-    assert found is not None, action
-    return found.permission
-
-
 _NAMED: Final = {operation: tuple(f"s3:{name}" for name in names) for operation, names in _ACTIONS.items()}
+PERMISSIONS: Final = {f"s3:{action.name}": action.permission for action in ACTIONS.values()}
+"""Our permission that each action stands for."""
