@@ -1,11 +1,15 @@
 """Answers of ListObjects, its second version, and ListObjectVersions."""
 
+import re
 from collections.abc import Mapping
+from typing import Final
 
 from storage.index.types import ListPage, ObjectRow, VersionPage
 from storage.s3 import checksums
 from storage.s3.text import iso
 from storage.s3.xml import Encoding, Owner, common_prefixes, document, element, owner_element
+
+_SAME_DECODED: Final = re.compile(r"[^%+\x00-\x08\x0b-\x1f\ufffe\uffff]*\Z")
 
 
 def objects_v2(
@@ -47,7 +51,7 @@ def objects(
     return document(
         "ListBucketResult",
         element("Name", bucket)
-        + element("Prefix", encode(query.get("prefix", "")))
+        + element("Prefix", _prefix(query, encode))
         + element("Marker", encode(query.get("marker", "")))
         + element("NextMarker", encode(next_marker))
         + element("MaxKeys", max_keys)
@@ -77,6 +81,12 @@ def versions(bucket: str, query: Mapping[str, str], page: VersionPage, max_keys:
         + "".join(_version(row, encode, owner) for row in page.versions)
         + common_prefixes(page.common_prefixes, encode),
     )
+
+
+def _prefix(query: Mapping[str, str], encode: Encoding) -> str | None:
+    """The prefix that was asked for, plain where decoding changes nothing: botocore decodes all of this list but that."""
+    prefix = query.get("prefix", "")
+    return prefix if _SAME_DECODED.match(prefix) else encode(prefix)
 
 
 def _contents(page: ListPage, encode: Encoding, owner: Owner | None) -> str:
