@@ -19,5 +19,6 @@ urlpatterns = [
     path("buckets/<str:name>/delete-objects", objects.delete_objects, name="delete-objects"),
     path("access-keys", access_keys.access_keys, name="access-keys"),
     path("access-keys/new", access_keys.new_access_key, name="new-access-key"),
+    path("access-keys/<uuid:public_id>", access_keys.access_key, name="access-key"),
     path("access-keys/<uuid:public_id>/revoke", access_keys.revoke_access_key, name="revoke-access-key"),
 ]

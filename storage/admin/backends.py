@@ -17,7 +17,7 @@ from storage import providers
 from storage.models import Backend
 from storage.services import backends
 
-from .shown import OF_TENANT, STATE
+from .shown import OF_TENANT, STATE, as_json
 
 
 class BackendForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -49,6 +49,8 @@ class BackendForm(forms.ModelForm):  # type: ignore[type-arg]
             "access_key",
             "path_style",
             "checksum_mode",
+            "vendor",
+            "ca_bundle",
         )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -71,9 +73,20 @@ class BackendAdmin(VerbAdmin):
         (None, {"fields": ("tenant", "name", "kind", "is_default")}),
         (
             "Connection",
-            {"fields": ("endpoint", "region", "access_key", "secret_key", "path_style", "checksum_mode")},
+            {
+                "fields": (
+                    "endpoint",
+                    "region",
+                    "access_key",
+                    "secret_key",
+                    "path_style",
+                    "checksum_mode",
+                    "vendor",
+                    "ca_bundle",
+                )
+            },
         ),
-        ("Last test", {"fields": ("checked_at", "check_error")}),
+        ("Last test", {"fields": ("checked_at", "check_error", "abilities")}),
     )
     actions = ("test",)
 
@@ -81,12 +94,16 @@ class BackendAdmin(VerbAdmin):
         return super().get_queryset(request).annotate(bucket_count=Count("placements"))
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
-        tested = ("checked_at", "check_error")
+        tested = ("checked_at", "check_error", "abilities")
         return ("tenant", "kind", *tested) if obj else tested
 
     @display(description="Tenant", ordering="tenant__slug")
     def owner(self, row: Backend) -> str:
         return str(row.tenant) if row.tenant else "shared by all"
+
+    @display(description="What it can")
+    def abilities(self, row: Backend) -> str:
+        return as_json(row.capabilities) if row.capabilities else "not known: test it"
 
     @display(description="Placements", ordering="bucket_count")
     def buckets(self, row: Any) -> int:

@@ -8,16 +8,18 @@ from django import forms
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.html import format_html
 from unfold.contrib.filters.admin import AutocompleteSelectFilter
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminSelectWidget
 
 from gateway.admin_verbs import ReadOnlyAdmin, VerbAdmin, actor
 from gateway.errors import Conflict
+from gateway.templatetags.ui import size
 from storage.models import Backend, Bucket, Placement
-from storage.services import buckets, placements
+from storage.services import bucket_usage, buckets, decisions, placements
 
-from .shown import OF_TENANT, STATE
+from .shown import OF_TENANT, STATE, as_json
 
 
 class BucketForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -42,20 +44,86 @@ class BucketForm(forms.ModelForm):  # type: ignore[type-arg]
 class BucketAdmin(VerbAdmin):
     can_add = can_delete = True
     form = BucketForm
-    list_display = ("name", "tenant", "backend", "state", "created_by", "created_at")
-    list_select_related = ("tenant", "placement__backend")
-    list_filter = (OF_TENANT, ("placement__backend", AutocompleteSelectFilter))
+    list_display = (
+        "name",
+        "tenant",
+        "backend",
+        "state",
+        "held",
+        "versioning",
+        "opened",
+        "created_by",
+        "created_at",
+    )
+    list_select_related = ("tenant", "placement__backend", "usage")
+    list_filter = (
+        OF_TENANT,
+        ("placement__backend", AutocompleteSelectFilter),
+        "versioning",
+        "object_lock",
+        "encryption",
+    )
     list_filter_submit = True
     search_fields = ("name", "tenant__slug")
     autocomplete_fields = ("tenant",)
-    fields = ("tenant", "name", "backend", "state", "created_by", "created_at")
-    readonly_fields = ("state", "created_by", "created_at")
+    fields = (
+        "tenant",
+        "name",
+        "backend",
+        "state",
+        "held",
+        "quota_bytes",
+        "quota_objects",
+        "versioning",
+        "object_lock",
+        "default_retention",
+        "encryption",
+        "opened",
+        "public_name",
+        "policy_",
+        "public_access_block",
+        "cors_",
+        "lifecycle_",
+        "lifecycle_at",
+        "tags_",
+        "notifications",
+        "created_by",
+        "created_at",
+    )
+    readonly_fields = fields[3:]
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         return self.fields if obj else ("tenant", "name", "backend")
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         return (*self.readonly_fields, "backend") if obj else ()
+
+    @display(description="Holds")
+    def held(self, row: Bucket) -> str:
+        held = bucket_usage.of(row)
+        return f"{size(held.bytes)} in {held.objects_count}"
+
+    @display(description="Open to", label={"everybody": "warning", "other tenants": "warning"})
+    def opened(self, row: Bucket) -> str:
+        if decisions.is_public(row):
+            return "everybody"
+        return "other tenants" if row.public_name else "its tenant"
+
+    @display(description="Policy")
+    def policy_(self, row: Bucket) -> str:
+        return format_html("<pre>{}</pre>", row.policy) if row.policy else "none"
+
+    @display(description="CORS")
+    def cors_(self, row: Bucket) -> str:
+        return as_json(row.cors)
+
+    @display(description="Lifecycle")
+    def lifecycle_(self, row: Bucket) -> str:
+        return as_json(row.lifecycle)
+
+    @display(description="Tags")
+    def tags_(self, row: Bucket) -> str:
+        return as_json(row.tags)
 
     @display(description="Backend", ordering="placement__backend__name")
     def backend(self, row: Bucket) -> str:
@@ -94,6 +162,8 @@ class PlacementAdmin(ReadOnlyAdmin):
         "attempts",
         "next_attempt_at",
         "error",
+        "scanned_at",
+        "scan_after",
     )
     actions = ("reconcile",)
 

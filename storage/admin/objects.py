@@ -9,7 +9,7 @@ from unfold.contrib.filters.admin import AutocompleteSelectFilter
 from unfold.decorators import display
 
 from gateway.admin_verbs import LogAdmin, ReadOnlyAdmin
-from storage.models import Object, Usage
+from storage.models import Object, ObjectVersion, Usage
 
 from .shown import OF_TENANT
 
@@ -32,6 +32,10 @@ class ObjectAdmin(LogAdmin):
         "metadata",
         "headers",
         "checksums",
+        "version_id",
+        "tags",
+        "lock",
+        "sealed",
         "last_modified",
         "writer",
         "place",
@@ -40,9 +44,23 @@ class ObjectAdmin(LogAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Object]:
         return super().get_queryset(request).defer("inline")
 
+    @display(description="Sealed")
+    def sealed(self, row: Object | ObjectVersion) -> str:
+        return (row.sse or {}).get("mode", "no")
+
     @display(description="Lies")
-    def place(self, row: Object) -> str:
+    def place(self, row: Object | ObjectVersion) -> str:
         return f"blob {row.blob}" if row.blob else "in the index or on the backend"
+
+
+@admin.register(ObjectVersion)
+class ObjectVersionAdmin(ObjectAdmin):
+    list_display = (
+        "key", "version_id", "bucket", "tenant", "size", "is_delete_marker", "noncurrent_since", "writer",
+        "last_modified",
+    )  # fmt: skip
+    list_filter = (*ObjectAdmin.list_filter, "is_delete_marker")
+    fields = (*ObjectAdmin.fields, "is_delete_marker", "noncurrent_since")
 
 
 @admin.register(Usage)

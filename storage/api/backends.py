@@ -65,7 +65,7 @@ class BackendCheckView(ApiView):
 
     @extend_schema(request=None, responses=s.BackendSerializer)
     def post(self, request: Request, public_id: UUID) -> Response:
-        """Try the connection now; `check_error` says what is wrong, empty: nothing."""
+        """Try the connection now: `check_error` says what is wrong (empty: nothing), `capabilities` what it can."""
         caller = principal(request)
         checked = backends.check_backend(backends.get_backend(public_id, actor=caller), actor=caller)
         return Response(s.BackendSerializer(checked).data)

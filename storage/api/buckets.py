@@ -16,7 +16,7 @@ from rest_framework.serializers import BaseSerializer
 from gateway.api.auth import principal
 from gateway.api.views import ApiView
 from storage.models import Bucket
-from storage.services import bucket_updates, bucket_usage, buckets
+from storage.services import bucket_updates, bucket_usage, buckets, scanner
 
 from .serializers import buckets as s
 
@@ -104,3 +104,13 @@ class BucketUsageView(ApiView):
             "history": bucket_usage.history(bucket, span),
         }
         return Response(s.BucketUsageSerializer(usage).data)
+
+
+class ScanBucketView(ApiView):
+    permissions = {"POST": "storage.bucket.write"}
+
+    @extend_schema(request=None, responses={202: None})
+    def post(self, request: Request, public_id: UUID) -> Response:
+        """Have a bucket on a remote backend read through for what changed behind our back."""
+        scanner.scan_bucket(bucket_of(request, public_id), actor=principal(request))
+        return Response(status=202)

@@ -19,6 +19,11 @@ class BucketForm(PageForm):
             attrs={"autocomplete": "off", "spellcheck": "false", "autocapitalize": "off", "autofocus": True}
         ),
     )
+    object_lock = forms.BooleanField(
+        label="Object lock",
+        required=False,
+        help_text="Keeps versions, which can be locked against deletion. It cannot be undone.",
+    )
     backend = forms.ChoiceField(required=False, help_text="Where its bytes lie.")
 
     def __init__(self, *args: Any, backends: list[Backend], **kwargs: Any) -> None:

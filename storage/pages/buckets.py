@@ -12,22 +12,24 @@ from gateway.errors import DomainError
 from gateway.ui import PageRequest, page, sheet, show
 from storage.forms.buckets import BucketForm
 from storage.models import Backend, Bucket
+from storage.services import bucket_usage, decisions
 from storage.services import buckets as verbs
 
 PER_PAGE = 100
 
 
 def _buckets(request: PageRequest) -> dict[str, Any]:
-    rows = Bucket.objects.visible_to(request.principal).select_related("placement__backend")
+    rows = Bucket.objects.visible_to(request.principal).select_related("placement__backend", "usage")
     search = request.GET.get("q", "").replace("\0", "")[:63]
     if search:
         rows = rows.filter(name__contains=search)
     after = request.GET.get("after", "").replace("\0", "")
     found = list(rows.filter(name__gt=after).order_by("name")[: PER_PAGE + 1])
+    shown = [(row, bucket_usage.of(row), decisions.is_public(row)) for row in found[:PER_PAGE]]
     following = found[PER_PAGE - 1].name if len(found) > PER_PAGE else ""
     asked = urlencode({name: value for name, value in (("q", search), ("after", after)) if value})
     return {
-        "buckets": found[:PER_PAGE],
+        "buckets": shown,
         "q": search,
         "after": after,
         "next": following,
@@ -51,6 +53,7 @@ def buckets(request: PageRequest) -> HttpResponse:
             bucket = verbs.create_bucket(
                 form.cleaned_data["name"],
                 backend=form.cleaned_data.get("backend") or None,
+                object_lock=form.cleaned_data["object_lock"],
                 actor=request.principal,
             )
         except DomainError as error:

@@ -140,6 +140,7 @@ def _named(request: PageRequest, found: Version) -> str:
 
 
 def _tags(request: PageRequest, row: Bucket, found: Version) -> HttpResponse:
+    request.principal.require("storage.object.write")
     form = TagsForm(request.POST)
     if form.is_valid():
         try:
@@ -158,6 +159,7 @@ def _tags(request: PageRequest, row: Bucket, found: Version) -> HttpResponse:
 
 
 def _retain(request: PageRequest, row: Bucket, found: Version) -> HttpResponse:
+    request.principal.require("storage.object.lock")
     form = RetentionForm(request.POST)
     if form.is_valid():
         values = form.cleaned_data

@@ -126,6 +126,25 @@ def an_object(admin: Principal) -> Model:
     return found
 
 
+@makes(storage.ObjectVersion)
+def an_object_version(admin: Principal) -> Model:
+    """A delete marker, as it would stand in a bucket that keeps versions."""
+    slug = admin.tenant.slug
+    return storage.ObjectVersion.objects.create(
+        tenant=admin.tenant, bucket=storage.Bucket.objects.get(name=f"{slug}-bucket"), key=f"{slug} deleted",
+        version_id="row", version_seq=1, size=0, etag="", content_type="", last_modified=timezone.now(),
+        writer=admin.label, is_delete_marker=True,
+    )  # fmt: skip
+
+
+@makes(storage.UsageSample)
+def usage_sample(admin: Principal) -> Model:
+    bucket = storage.Bucket.objects.get(name=f"{admin.tenant.slug}-bucket")
+    return storage.UsageSample.objects.create(
+        tenant=admin.tenant, bucket=bucket, at=timezone.now(), bytes=1, objects_count=1
+    )
+
+
 def _in_bucket(admin: Principal) -> dict[str, Any]:
     slug = admin.tenant.slug
     bucket = storage.Bucket.objects.get(name=f"{slug}-bucket")
@@ -237,5 +256,6 @@ for _model in (
     tenants.AuditEntry,
     tenants.UnsealedEntry,
     storage.Usage,
+    storage.BucketUsage,
 ):
     makes(_model)(_own(_model))

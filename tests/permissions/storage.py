@@ -91,6 +91,7 @@ POLICY = {
 }
 QUESTION = {"principal": "anonymous", "action": "s3:GetObject", "key": "a"}
 OBJECT = {"bucket": "{filled}", "key": "key"}
+RENAMED = {"name": "row", "scope": "all"}
 KEPT = {"bucket": "{kept}", "key": "key"}
 VERSION = KEPT | {"version_id": "{version}"}
 
@@ -110,6 +111,7 @@ ROWS = [
     api("PATCH", "storage/buckets/{bucket}", MEMBER, body={"tags": {"team": "a"}}),
     api("DELETE", "storage/buckets/{bucket}", ADMIN),
     api("GET", "storage/buckets/{bucket}/usage", VIEWER),
+    api("POST", "storage/buckets/{bucket}/scan", MEMBER, 400, case="of our own store"),
     api("GET", "storage/buckets/{bucket}/policy", VIEWER),
     api("PUT", "storage/buckets/{bucket}/policy", MEMBER, body={"policy": POLICY}),
     api("DELETE", "storage/buckets/{bucket}/policy", MEMBER),
@@ -119,6 +121,11 @@ ROWS = [
     api("POST", "storage/access-keys", MEMBER, body={"name": "new"}),
     api("GET", "storage/access-keys/{access_key}", ADMIN.but(member=404), case="an administrator's"),
     api("GET", "storage/access-keys/{own_access_key}", MEMBER, case="a member's"),
+    api("PATCH", "storage/access-keys/{own_access_key}", MEMBER, body={"buckets": ["docs"]}, case="a member's"),
+    api(
+        "POST", "storage/access-keys/{own_access_key}/rotate", MEMBER.but(admin=403, staff=403), body={},
+        case="a member's",
+    ),
     api("DELETE", "storage/access-keys/{access_key}", ADMIN.but(member=404), case="an administrator's"),
     api("DELETE", "storage/access-keys/{own_access_key}", MEMBER, case="a member's"),
     api("GET", "storage/objects", VIEWER, query=OBJECT | {"key": ""}),
@@ -158,6 +165,8 @@ ROWS = [
     page("GET", "/app/access-keys", MEMBER),
     page("POST", "/app/access-keys", MEMBER, body={"name": "new"}),
     page("GET", "/app/access-keys/new", MEMBER),
-    page("POST", "/app/access-keys/{access_key}/revoke", ADMIN, case="an administrator's"),
+    page("GET", "/app/access-keys/{own_access_key}", MEMBER, case="a member's"),
+    page("POST", "/app/access-keys/{own_access_key}", MEMBER, 302, body=RENAMED, case="a member's"),
+    page("POST", "/app/access-keys/{access_key}/revoke", ADMIN.but(member=404), case="an administrator's"),
     page("POST", "/app/access-keys/{own_access_key}/revoke", MEMBER, case="a member's"),
 ]  # fmt: skip

@@ -16,12 +16,15 @@ class BackendSerializer(serializers.ModelSerializer[Backend]):
 
     id = serializers.UUIDField(source="public_id", read_only=True)
     shared = serializers.SerializerMethodField()
+    capabilities = serializers.DictField(
+        child=serializers.JSONField(), read_only=True, help_text="What its last test found that it can"
+    )
 
     class Meta:
         model = Backend
         fields = [
             "id", "name", "kind", "shared", "is_default", "endpoint", "region", "path_style", "checksum_mode",
-            "created_at", "checked_at", "check_error",
+            "vendor", "ca_bundle", "capabilities", "created_at", "checked_at", "check_error",
         ]  # fmt: skip
 
     def get_shared(self, backend: Backend) -> bool:
@@ -37,6 +40,12 @@ class _ConnectionSerializer(Body):
     )
     path_style = Flag(required=False)
     checksum_mode = serializers.ChoiceField(Backend.ChecksumMode.choices, required=False)
+    vendor = Text(
+        max_length=32, required=False, allow_blank=True, help_text="Whose S3 it is; empty: the test finds out"
+    )
+    ca_bundle = Text(
+        max_length=262_144, required=False, allow_blank=True, help_text="PEM certificates to trust instead"
+    )
     is_default = Flag(required=False)
 
 
