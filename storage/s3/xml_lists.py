@@ -84,7 +84,7 @@ def versions(bucket: str, query: Mapping[str, str], page: VersionPage, max_keys:
 
 
 def _prefix(query: Mapping[str, str], encode: Encoding) -> str | None:
-    """The prefix that was asked for, plain where decoding changes nothing: botocore decodes all of this list but that."""
+    """The prefix asked for, plain where decoding changes nothing: botocore decodes all of this list but that."""
     prefix = query.get("prefix", "")
     return prefix if _SAME_DECODED.match(prefix) else encode(prefix)
 
