@@ -28,6 +28,7 @@ from tenants import features
 from tenants.permissions import PERMISSIONS, held
 
 from .index.types import BucketInfo
+from .lifecycle import rules_of
 from .policy.principals import ANONYMOUS, Caller, Scope
 
 if TYPE_CHECKING:
@@ -101,7 +102,8 @@ FROM storage_backend
 _BUCKETS = """
 SELECT b.id, b.tenant_id, b.name, p.backend_id, e.kind, p.backend_bucket, b.created_at,
     p.observed_state = 'present' AS ready, t.slug AS owner, b.versioning, b.object_lock, b.encryption, b.policy,
-    b.default_retention::text, b.public_access_block::text, b.cors::text, b.tags::text, b.public_name,
+    b.default_retention::text, b.public_access_block::text, b.cors::text, b.tags::text, b.lifecycle::text,
+    b.public_name,
     s.disabled_features && '{storage}' AS is_off, s.disabled_features && '{public_buckets}' AS never_public
 FROM storage_bucket b
 JOIN storage_placement p ON p.bucket_id = b.id
@@ -191,6 +193,7 @@ def _bucket(row: asyncpg.Record) -> BucketInfo:
     values = dict(row)
     for name in ("default_retention", "public_access_block", "cors", "tags"):
         values[name] = orjson.loads(values[name]) if values[name] else None
+    values["lifecycle"] = rules_of(orjson.loads(values["lifecycle"]))
     return BucketInfo(**values)
 
 

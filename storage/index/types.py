@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
+from storage.lifecycle import Rule
+
 NULL_VERSION = "null"  # S3's name for the version that was written while versions were not kept
 
 Kind = Literal["local", "s3"]
@@ -37,6 +39,7 @@ class BucketInfo:
     public_access_block: Mapping[str, bool] | None = None
     cors: Sequence[Mapping[str, Any]] = ()
     tags: Mapping[str, str] = field(default_factory=dict)
+    lifecycle: Sequence[Rule] = ()
     owner: str = ""
     public_name: str | None = None
     is_off: bool = False

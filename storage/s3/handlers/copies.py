@@ -14,6 +14,7 @@ from storage.s3 import (
     conditional,
     copy_source,
     encryption,
+    expiration,
     headers,
     receive,
     remote,
@@ -81,7 +82,8 @@ async def copy(request: Request, front: Front, receive_body: Receive) -> Answer:
     else:
         put, info = await _stored(request, source, put, writing, front)
         made = await commit_or_discard(front, put, info)
-        described = [*headers.version(made), *source.headers, *writing.headers]
+        expires = expiration.header(front, bucket, made)
+        described = [*headers.version(made), *expires, *source.headers, *writing.headers]
     document = xml_multipart.copied("CopyObjectResult", put.etag, put.last_modified, put.checksums)
     return answers.xml(document, described)
 

@@ -13,6 +13,7 @@ from storage.s3 import (
     checksums,
     conditional,
     encryption,
+    expiration,
     headers,
     parts,
     receive,
@@ -139,7 +140,12 @@ async def complete(request: Request, front: Front, receive_body: Receive) -> Ans
         made = await remote.complete_upload(upload, chosen, put, front)
         return _completed(request, made.etag, put.checksums, made.headers)
     row = await _join(front, upload, chosen, put)
-    return _completed(request, row.etag, row.checksums, [*headers.version(row), *encryption.headers(row.sse)])
+    described = [
+        *headers.version(row),
+        *expiration.header(front, bucket, row),
+        *encryption.headers(row.sse),
+    ]
+    return _completed(request, row.etag, row.checksums, described)
 
 
 async def abort(request: Request, front: Front, receive_body: Receive) -> Answer:

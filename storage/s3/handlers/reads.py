@@ -11,6 +11,7 @@ from storage.s3 import (
     conditional,
     counts,
     encryption,
+    expiration,
     headers,
     parts,
     ranges,
@@ -129,6 +130,8 @@ async def _found(request: Request, front: Front) -> Read:
     reading = encryption.reading(request, bucket, row)
     described = headers.answer(row, with_checksum=False)
     described += versions.named(bucket, row, version_id)
+    if version_id is None:
+        described += expiration.header(front, bucket, row)
     described += reading.headers
     try:
         conditional.check_read(request.headers, row.etag, row.last_modified)

@@ -5,7 +5,7 @@ from dataclasses import replace
 from gateway.decision.types import Answer
 from storage.errors import BucketGone, StorageRefusal
 from storage.index import ObjectRow, PutCommit
-from storage.s3 import answers, conditional, encryption, headers, receive, remote
+from storage.s3 import answers, conditional, encryption, expiration, headers, receive, remote
 from storage.s3.body import Receive
 from storage.s3.errors import S3Error
 from storage.s3.front import Front
@@ -59,6 +59,7 @@ async def put(request: Request, front: Front, receive_body: Receive) -> Answer:
             ("ETag", f'"{row.etag}"'),
             *headers.checksum(row.checksums),
             *headers.version(row),
+            *expiration.header(front, commit.bucket, row),
             *writing.headers,
         ],
     )

@@ -116,6 +116,24 @@ def test_lifecycle(account: Account, bucket: str) -> None:
     )
 
 
+def test_what_expires_is_told(account: Account, bucket: str) -> None:
+    s3 = account.s3()
+    tagged = {"And": {"Prefix": "logs/", "Tags": [{"Key": "keep", "Value": "no"}]}}
+    rules = [
+        {"ID": "all of them", "Expiration": {"Days": 9}, "Filter": {"Prefix": "logs/"}, "Status": "Enabled"},
+        {"ID": "tagged", "Expiration": {"Days": 1}, "Filter": tagged, "Status": "Enabled"},
+    ]
+    s3.put_bucket_lifecycle_configuration(Bucket=bucket, LifecycleConfiguration={"Rules": rules})
+    put = s3.put_object(Bucket=bucket, Key="logs/a", Body=b"x")
+    assert put["Expiration"].endswith('GMT", rule-id="all%20of%20them"')
+    assert s3.head_object(Bucket=bucket, Key="logs/a")["Expiration"] == put["Expiration"]
+    copied = s3.copy_object(Bucket=bucket, Key="logs/b", CopySource=f"{bucket}/logs/a")
+    assert copied["Expiration"] == put["Expiration"]
+    s3.put_object_tagging(Bucket=bucket, Key="logs/a", Tagging={"TagSet": [{"Key": "keep", "Value": "no"}]})
+    assert s3.get_object(Bucket=bucket, Key="logs/a")["Expiration"].endswith('rule-id="tagged"')
+    assert "Expiration" not in s3.put_object(Bucket=bucket, Key="other", Body=b"x")
+
+
 def test_public_access_block(account: Account, bucket: str) -> None:
     s3 = account.s3()
     flags = {
