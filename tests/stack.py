@@ -127,10 +127,10 @@ class Account:
             config=Config(**(options | config)),
         )
 
-    def bucket(self, name: str = "docs", *, backend: str | None = None) -> str:
+    def bucket(self, name: str = "docs", *, backend: str | None = None, **options: Any) -> str:
         """Make a bucket, also on its backend, and return its name."""
         with self.stack.database(), tenant_scope(self.who.tenant.pk):
-            made = buckets.create_bucket(name, backend=backend, actor=self.who)
+            made = buckets.create_bucket(name, backend=backend, actor=self.who, **options)
             placement = placements.reconcile(made.placement.pk)
             assert placement is None or placement.is_settled, placement.error
         return name

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-import tempfile
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
-from dataclasses import replace
 from datetime import UTC, datetime
-from typing import IO, Final
 
 import aiohttp
 
@@ -28,22 +23,13 @@ from storage.s3.text import uri_encode
 from . import reading, wishes
 from .writing import VERSION, Checked, Written, announced, backend_of, etag_of, misfits, object_headers, send
 
-_IN_MEMORY: Final = 1 << 20
-_PIECE: Final = 256 << 10
-
 
 async def stream_put(request: Request, bucket: BucketInfo, front: Front, receive_body: Receive) -> Answer:
     """PutObject through this process: the coding is taken off, the promises are kept here."""
     promised = Promised(request)
     put = await announced(request, bucket, front, promised.size)
     content = Checked(promised, receive_body)
-    if promised.is_exact:
-        done = await store(put, aiter(content), front, request.headers, content)
-    else:
-        # A form's file: how long it is shows at its end, and backends want to know before.
-        async with _spooled(aiter(content)) as (size, body):
-            await front.check_room(bucket, size, request.key)
-            done = await store(replace(put, size=size), body, front, request.headers)
+    done = await store(put, aiter(content), front, request.headers, content)
     return answers.empty(
         200, [("ETag", f'"{done.etag}"'), *headers.checksum(content.checksums), *done.headers]
     )
@@ -179,20 +165,3 @@ async def _doomed(change: DeleteCommit, front: Front) -> ObjectRow | None:
         return await front.index.find_version(change.bucket, change.key, change.version_id)
     except VersionGone:
         return None
-
-
-@asynccontextmanager
-async def _spooled(content: AsyncIterator[bytes]) -> AsyncIterator[tuple[int, AsyncIterator[bytes]]]:
-    """All of `content`, in memory or a temporary file, and its size."""
-    with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY) as spool:
-        size = 0
-        async for piece in content:
-            size += len(piece)
-            await asyncio.to_thread(spool.write, piece)
-        spool.seek(0)
-        yield size, _pieces(spool)
-
-
-async def _pieces(spool: IO[bytes]) -> AsyncIterator[bytes]:
-    while piece := await asyncio.to_thread(spool.read, _PIECE):
-        yield piece

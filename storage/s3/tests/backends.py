@@ -6,9 +6,13 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from gateway.db.scope import platform_scope
+from storage.models import Backend
+from storage.services import connections
 from tests.stack import BIN, Process, Stack, free_ports, listens
 
 from .radosgw import RadosGateway, missing
@@ -20,6 +24,15 @@ def _served(name: str, home: Path, port: int, *command: str | Path) -> Process:
     return process
 
 
+def _tried(stack: Stack, name: str, endpoint: str, **options: Any) -> str:
+    """The name of a shared backend whose connection test is done: what it can is known."""
+    stack.remote_backend(name, endpoint, **options)
+    with stack.database(), platform_scope("tests"):
+        backend = connections.examine(Backend.objects.get(name=name))
+        assert not backend.check_error, backend.check_error
+    return name
+
+
 @pytest.fixture(scope="session")
 def moto(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The name of a backend that is moto's server: it knows checksums and trailers, and takes any secret."""
@@ -27,7 +40,7 @@ def moto(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str
     command = (sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port))
     process = _served("moto", tmp_path_factory.mktemp("moto"), port, *command)
     try:
-        yield stack.remote_backend("moto", f"http://127.0.0.1:{port}", checksum_mode="when_supported")
+        yield _tried(stack, "moto", f"http://127.0.0.1:{port}", checksum_mode="when_supported")
     finally:
         process.stop()
 
@@ -48,7 +61,7 @@ def rclone(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[s
     )
     process = _served("rclone", home, port, BIN / "rclone", "serve", "s3", home / "files", *options)
     try:
-        yield stack.remote_backend("rclone", f"http://127.0.0.1:{port}", checksum_mode="when_required")
+        yield _tried(stack, "rclone", f"http://127.0.0.1:{port}", checksum_mode="when_required")
     finally:
         process.stop()
 
@@ -61,6 +74,6 @@ def radosgw(stack: Stack) -> Iterator[str]:
     gateway = RadosGateway("remote-key", "remote-secret")
     try:
         gateway.start()
-        yield stack.remote_backend("radosgw", gateway.url)
+        yield _tried(stack, "radosgw", gateway.url)
     finally:
         gateway.stop()

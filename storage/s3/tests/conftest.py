@@ -1,5 +1,5 @@
 """Fixtures of the S3 front's tests beside the shared stack."""
 
-from storage.s3.tests.backends import moto, rclone
+from storage.s3.tests.backends import moto, radosgw, rclone
 
-__all__ = ["moto", "rclone"]
+__all__ = ["moto", "radosgw", "rclone"]

@@ -17,7 +17,7 @@ MIB = 1 << 20
 BODY = os.urandom(11 * MIB + 3)
 
 
-@pytest.fixture(scope="module", params=["moto", "rclone"])
+@pytest.fixture(scope="module", params=["moto", "rclone", pytest.param("radosgw", marks=pytest.mark.long)])
 def backend(request: pytest.FixtureRequest) -> str:
     name: str = request.getfixturevalue(request.param)
     return name
