@@ -107,8 +107,8 @@ DECLARE
     objects_quotas bigint[];
     bytes_used bigint[];
     objects_used bigint[];
-    more_bytes bigint[];
-    more_objects bigint[];
+    bytes_before bigint[];
+    objects_before bigint[];
     -- Of each row: the current object, and the other version that it touches.
     old_ids bigint[];
     old_sizes bigint[];
@@ -169,13 +169,12 @@ BEGIN
         array_agg(CASE WHEN b.object_lock AND b.versioning = 'Enabled' THEN b.default_retention END),
         array_agg(CASE WHEN p_enforce THEN b.quota_bytes END),
         array_agg(CASE WHEN p_enforce THEN b.quota_objects END),
-        array_agg(coalesce(u.bytes + u.upload_bytes, 0)), array_agg(coalesce(u.objects_count, 0)),
-        array_agg(0::bigint), array_agg(0::bigint)
-    INTO
-        buckets, names, modes, retentions, bytes_quotas, objects_quotas, bytes_used, objects_used, more_bytes,
-        more_objects
+        array_agg(coalesce(u.bytes + u.upload_bytes, 0)), array_agg(coalesce(u.objects_count, 0))
+    INTO buckets, names, modes, retentions, bytes_quotas, objects_quotas, bytes_before, objects_before
     FROM storage_bucket b LEFT JOIN storage_bucketusage u ON u.bucket_id = b.id
     WHERE b.tenant_id = p_tenant AND b.id = ANY (p_bucket);
+    bytes_used := bytes_before;
+    objects_used := objects_before;
 
     SELECT
         array_agg(f.id), array_agg(f.size), array_agg(f.blob), array_agg(f.version_id), array_agg(f.locked),
@@ -284,10 +283,9 @@ BEGIN
         END IF;
         used := used + delta;
         bytes_used[at] := bytes_used[at] + delta;
-        objects_used[at] := objects_used[at] + count;
-        more_bytes[at] := more_bytes[at] + delta;
-        more_objects[at] := more_objects[at] + count;
-
+        IF count <> 0 THEN
+            objects_used[at] := objects_used[at] + count;
+        END IF;
         acts := true;
         places[i] := at;
         puts := puts OR NOT p_delete[i];
@@ -404,15 +402,17 @@ BEGIN
         INSERT INTO storage_blobgarbage (tenant_id, blob, due_at)
         SELECT p_tenant, g.blob, now() + interval '2 minutes' FROM unnest(garbage) AS g (blob);
     END IF;
-    UPDATE storage_usage SET
-        bytes = bytes + (SELECT sum(m.n) FROM unnest(more_bytes) AS m (n)),
-        objects_count = objects_count + (SELECT sum(m.n) FROM unnest(more_objects) AS m (n))
-    WHERE tenant_id = p_tenant;
     INSERT INTO storage_bucketusage AS u (bucket_id, tenant_id, bytes, objects_count, upload_bytes)
-    SELECT m.bucket, p_tenant, m.bytes, m.objects, 0
-    FROM unnest(buckets, more_bytes, more_objects) AS m (bucket, bytes, objects)
+    SELECT m.bucket, p_tenant, m.bytes - m.bytes_before, m.objects - m.objects_before, 0
+    FROM unnest(buckets, bytes_used, bytes_before, objects_used, objects_before)
+        AS m (bucket, bytes, bytes_before, objects, objects_before)
     ON CONFLICT (bucket_id) DO UPDATE SET
         bytes = u.bytes + EXCLUDED.bytes, objects_count = u.objects_count + EXCLUDED.objects_count;
+    UPDATE storage_usage SET
+        bytes = bytes + (used - held.bytes - held.upload_bytes),
+        objects_count = objects_count
+            + (SELECT sum(m.objects - m.before) FROM unnest(objects_used, objects_before) AS m (objects, before))
+    WHERE tenant_id = p_tenant;
 
     SELECT array_agg(e.type), array_agg(e.subject), array_agg(e.data), array_agg(e.writer)
     INTO types, subjects, details, writers
@@ -421,16 +421,20 @@ BEGIN
             CASE WHEN w.is_delete THEN 'storage.object.deleted' ELSE 'storage.object.created' END AS type,
             names[w.place] || '/' || w.key AS subject,
             CASE
-                WHEN w.is_delete THEN
-                    jsonb_build_object('bucket', names[w.place], 'key', w.key, 'size', w.freed)
-                ELSE jsonb_build_object(
+                WHEN NOT w.is_delete AND w.version IS NULL THEN jsonb_build_object(
                     'bucket', names[w.place], 'key', w.key, 'size', w.size, 'etag', w.etag, 'content_type',
                     left(w.type, 255)
                 )
-            END || CASE
-                WHEN w.version IS NULL THEN '{}'
-                WHEN w.is_delete THEN jsonb_build_object('version_id', w.version, 'delete_marker', w.marker)
-                ELSE jsonb_build_object('version_id', w.version)
+                WHEN NOT w.is_delete THEN jsonb_build_object(
+                    'bucket', names[w.place], 'key', w.key, 'size', w.size, 'etag', w.etag, 'content_type',
+                    left(w.type, 255), 'version_id', w.version
+                )
+                WHEN w.version IS NULL THEN
+                    jsonb_build_object('bucket', names[w.place], 'key', w.key, 'size', w.freed)
+                ELSE jsonb_build_object(
+                    'bucket', names[w.place], 'key', w.key, 'size', w.freed, 'version_id', w.version,
+                    'delete_marker', w.marker
+                )
             END AS data,
             w.writer
         FROM unnest(
