@@ -37,6 +37,8 @@ class RemoteObject:
     last_modified: datetime
     version_id: str = ""
     """Empty in a bucket that keeps no versions."""
+    content_type: str = ""
+    metadata: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +152,9 @@ class ObjectProvider(Provider, Protocol):
 
     def list_entries(self, bucket: str, *, after: str = "", versions: bool = False) -> RemotePage:
         """About a thousand entries with keys after `after`. Raises Refused, Unreachable."""
+
+    def versions_of(self, bucket: str, key: str, *, versions: bool) -> list[RemoteEntry]:
+        """What a list shows of one key now, the newest first. Raises Refused, Unreachable."""
 
     def delete(self, bucket: str, key: str, version_id: str = "") -> Removed:
         """Remove the object, or a version of it; absent is fine. Raises Locked, Refused, Unreachable."""

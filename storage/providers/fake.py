@@ -159,6 +159,11 @@ class FakeProvider:
         self._end()
         return RemotePage(shown, None)
 
+    def versions_of(self, bucket: str, key: str, *, versions: bool) -> list[RemoteEntry]:
+        self._begin(f"versions of {bucket}/{key}")
+        self._end()
+        return [entry for entry in self._backend.entries(bucket) if entry.key == key]
+
     def delete(self, bucket: str, key: str, version_id: str = "") -> Removed:
         self._begin(f"delete {bucket}/{key}")
         far = self._backend

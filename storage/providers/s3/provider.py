@@ -130,11 +130,27 @@ class S3Provider:
             found.get("ETag", "").strip('"'),
             found["LastModified"],
             found.get("VersionId", ""),
+            found.get("ContentType", ""),
+            {name.lower(): value for name, value in found.get("Metadata", {}).items()},
         )
 
     def list_entries(self, bucket: str, *, after: str = "", versions: bool = False) -> RemotePage:
         with explained(self._connection, "listing a bucket"):
             return self._versions_after(bucket, after) if versions else self._objects_after(bucket, after)
+
+    def versions_of(self, bucket: str, key: str, *, versions: bool) -> list[RemoteEntry]:
+        if not versions:
+            found = self.head(bucket, key)
+            return [] if found is None else [RemoteEntry(key, found.size, found.etag, found.last_modified)]
+        entries: list[RemoteEntry] = []
+        with explained(self._connection, "listing versions"):
+            for page in self._s3.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=key):
+                shown = [_entry(one, is_delete_marker=False) for one in page.get("Versions", [])]
+                shown += [_entry(one, is_delete_marker=True) for one in page.get("DeleteMarkers", [])]
+                entries += [entry for entry in shown if entry.key == key]
+                if any(entry.key != key for entry in shown):
+                    break  # keys that only begin with it come after
+        return _in_order(entries)
 
     def _objects_after(self, bucket: str, after: str) -> RemotePage:
         # The first version of the list: it is what every vendor has, and what it starts after means the same there.
