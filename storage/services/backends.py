@@ -266,6 +266,7 @@ def ensure_default_backends() -> None:
             backend.is_default = True
         _save(backend)
         snapshot.changed("backends")
+        enqueue(tasks.check_backend, backend.pk)
 
 
 def _require_write(backend: Backend, actor: Principal) -> None:
