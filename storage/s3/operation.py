@@ -252,6 +252,10 @@ _COPIES: Final = {
     Operation.PUT_OBJECT: Operation.COPY_OBJECT,
     Operation.UPLOAD_PART: Operation.UPLOAD_PART_COPY,
 }
+_WRITES: Final = frozenset(
+    {Operation.PUT_OBJECT, Operation.COPY_OBJECT, Operation.CREATE_MULTIPART_UPLOAD}
+    | {Operation.UPLOAD_PART, Operation.UPLOAD_PART_COPY, Operation.COMPLETE_MULTIPART_UPLOAD}
+)
 
 
 class Target(NamedTuple):
@@ -348,4 +352,10 @@ def classify(method: str, target: Target, query: Mapping[str, str], headers: Map
         operation = _COPIES[operation]
     if operation is Operation.PUT_OBJECT and "partNumber" in query:
         raise S3Error("InvalidArgument", "partNumber needs an uploadId")
+    if operation in _WRITES and "versionId" in query:
+        raise S3Error(
+            "InvalidArgument",
+            "This operation does not accept a version-id.",
+            extra={"ArgumentName": "versionId", "ArgumentValue": query["versionId"]},
+        )
     return operation

@@ -76,13 +76,14 @@ async def copy(request: Request, front: Front, receive_body: Receive) -> Answer:
         lock=kept.lock,
     )
     if bucket.kind == "s3":
+        await remote.check_expected(expected, bucket, request.key, front)
         written = await remote.store(put, source.content(front), front, request.headers)
         put = replace(put, etag=written.etag)
         described = [*written.headers, *source.headers]
     else:
         put, info = await _stored(request, source, put, writing, front)
         made = await commit_or_discard(front, put, info)
-        expires = expiration.header(front, bucket, made)
+        expires = expiration.header(bucket, made)
         described = [*headers.version(made), *expires, *source.headers, *writing.headers]
     document = xml_multipart.copied("CopyObjectResult", put.etag, put.last_modified, put.checksums)
     return answers.xml(document, described)

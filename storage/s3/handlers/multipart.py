@@ -142,7 +142,7 @@ async def complete(request: Request, front: Front, receive_body: Receive) -> Ans
     row = await _join(front, upload, chosen, put)
     described = [
         *headers.version(row),
-        *expiration.header(front, bucket, row),
+        *expiration.header(bucket, row),
         *encryption.headers(row.sse),
     ]
     return _completed(request, row.etag, row.checksums, described)
@@ -170,10 +170,18 @@ async def list_uploads(request: Request, front: Front) -> Decision:
     xml.Encoding(query)
     most = request.number("max-uploads", xml.MAX_KEYS)
     bucket = request.bucket
-    after = (query["key-marker"], query.get("upload-id-marker", "")) if query.get("key-marker") else None
-    page = await front.index.list_uploads(
-        bucket, query.get("prefix", ""), query.get("delimiter", ""), after, most
-    )
+    marker = query.get("upload-id-marker", "")
+    after = (query["key-marker"], marker) if query.get("key-marker") else None
+    try:
+        page = await front.index.list_uploads(
+            bucket, query.get("prefix", ""), query.get("delimiter", ""), after, most
+        )
+    except UploadGone:
+        raise S3Error(
+            "InvalidArgument",
+            "Invalid uploadId marker",
+            extra={"ArgumentName": "upload-id-marker", "ArgumentValue": marker},
+        ) from None
     return answers.xml(xml_multipart.uploads(bucket.name, query, page, most, request.owner))
 
 

@@ -61,6 +61,10 @@ async def read(request: Request, front: Front) -> Decision:
     HEAD is decided like GET; the edge leaves the body out. What is sealed in a file passes through `stream`.
     """
     bucket = request.bucket
+    if request.access.is_anonymous and any(name.startswith("response-") for name in request.query):
+        raise S3Error(
+            "InvalidRequest", "Request specific response headers cannot be used for anonymous GET requests."
+        )
     if bucket.kind == "s3":
         return await remote.forward_read(request, bucket, front)
     found = await _found(request, front)
@@ -131,7 +135,7 @@ async def _found(request: Request, front: Front) -> Read:
     described = headers.answer(row, with_checksum=False)
     described += versions.named(bucket, row, version_id)
     if version_id is None:
-        described += expiration.header(front, bucket, row)
+        described += expiration.header(bucket, row)
     described += reading.headers
     try:
         conditional.check_read(request.headers, row.etag, row.last_modified)

@@ -7,12 +7,14 @@ is found out by the sweeper. Versions are the backend's: their ids come with its
 from .commit import commit
 from .forward import forward_part, forward_put, forward_read
 from .locks import set_legal_hold, set_retention
-from .objects import Written, delete, read, store, stream_put, stream_read
+from .objects import delete, read, store, stream_put, stream_read
 from .uploads import abort_upload, complete_upload, create_upload, store_part, stream_part
+from .writing import Written, check_expected
 
 __all__ = [
     "Written",
     "abort_upload",
+    "check_expected",
     "commit",
     "complete_upload",
     "create_upload",

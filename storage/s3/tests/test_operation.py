@@ -139,6 +139,8 @@ def test_a_copy_is_a_put_with_a_source() -> None:
         ("POST", "b", "k", "select&select-type=2", "NotImplemented"),
         ("GET", "b", "k", "acl&tagging", "NotImplemented"),
         ("PUT", "b", "k", "partNumber=1", "InvalidArgument"),
+        ("PUT", "b", "k", "versionId=1", "InvalidArgument"),
+        ("POST", "b", "k", "uploads&versionId=1", "InvalidArgument"),
     ],
 )
 def test_refused_operations(method: str, bucket: str, key: str, query: str, code: str) -> None:
