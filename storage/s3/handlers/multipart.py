@@ -105,8 +105,10 @@ async def complete(request: Request, front: Front, receive_body: Receive) -> Ans
     bucket = request.bucket
     body = await receive.document(_without_checksum(request), receive_body, xml_multipart.MAX_COMPLETE)
     wanted = xml_multipart.read_complete(body)
-    if any(one.number >= next_one.number for one, next_one in pairwise(wanted)):
+    if any(one.number > next_one.number for one, next_one in pairwise(wanted)):
         raise S3Error("InvalidPartOrder")
+    # Of a part that was sent again, and is named again, the last one counts.
+    wanted = list({part.number: part for part in wanted}.values())
     upload_id = request.query["uploadId"]
     try:
         upload = await front.index.get_upload(bucket, request.key, upload_id)
