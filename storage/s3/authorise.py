@@ -38,8 +38,17 @@ _OF_OBJECTS: Final = frozenset(
 )
 
 
+# Policies ask for what stands in the body, so nobody can say before it is read.
+_SAID_IN_BODY: Final = frozenset(
+    {Operation.PUT_OBJECT_TAGGING, Operation.PUT_OBJECT_RETENTION, Operation.PUT_OBJECT_LEGAL_HOLD}
+)
+
+
 async def authorise(request: Request, front: Front) -> None:
-    """Return when the caller may do all that the request asks for. Raises AccessDenied, NoSuchKey."""
+    """Return when the caller may do all that the request asks for. Raises AccessDenied, NoSuchKey.
+
+    What is `_SAID_IN_BODY` is decided by `authorise_said` where a bucket has a policy or the key has limits.
+    """
     check_credential(request)
     actions = demands.actions_of(request.operation, request.query, request.headers)
     if request.found is None:
@@ -52,6 +61,8 @@ async def authorise(request: Request, front: Front) -> None:
             if permission not in request.access.permissions:
                 raise S3Error("AccessDenied", f"The key's role lacks the permission {permission}.")
         return
+    if request.operation in _SAID_IN_BODY:
+        return
     versions = request.query.get("versionId", "")
     for action in actions:
         decision = await may(request, front, action, request.key, version_id=versions)
@@ -63,6 +74,24 @@ async def authorise(request: Request, front: Front) -> None:
             await _hide_absence(request, front)
 
 
+async def authorise_said(
+    request: Request, front: Front, values: Values | None = None, tags: Mapping[str, str] | None = None
+) -> None:
+    """Return when the caller may do what the body says: what `authorise` leaves to whoever reads the body.
+
+    `tags` are those that shall be set, `values` other condition keys'. Raises AccessDenied.
+    """
+    if _by_permissions_alone(request, request.bucket):
+        return
+    version_id = request.query.get("versionId", "")
+    for action in demands.actions_of(request.operation, request.query, request.headers):
+        decision = await may(
+            request, front, action, request.key, version_id=version_id, values=values, asked_tags=tags
+        )
+        if not decision.allowed:
+            raise _denied(request, request.bucket, decision)
+
+
 async def may(
     request: Request,
     front: Front,
@@ -72,6 +101,7 @@ async def may(
     bucket: BucketInfo | None = None,
     version_id: str = "",
     values: Values | None = None,
+    asked_tags: Mapping[str, str] | None = None,
 ) -> Decision:
     """Whether the request's caller may do `action` (`s3:GetObject`) to `key`, or to the bucket.
 
@@ -89,7 +119,7 @@ async def may(
     if key and rules.policy is not None and rules.policy.asks_tags:
         row = await _row(front, bucket, key, version_id)
         tags = row.tags if row is not None else {}
-    context = Context(request, bucket, tags, overrides)
+    context = Context(request, bucket, tags, overrides, asked_tags)
     return decide(rules, request.access.caller, action, key, context)
 
 

@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import unquote_to_bytes
 
 from storage.policy import keys
 from storage.s3 import clock, sigv4
+from storage.s3.documents import tags
 
 if TYPE_CHECKING:
     from storage.index import BucketInfo
@@ -37,21 +38,22 @@ _COPY_SOURCE: Final = "s3:x-amz-copy-source"
 class Context:
     """The values of one request, as it asks for one action.
 
-    `tags` are those the object has, where a policy asks for them. `overrides` are values, by normal key, that differ
-    from what the request's head says: of one key of many, or of what a body says.
+    `existing` are the tags that the object has, where a policy asks for them. `overrides` are values, by normal key,
+    that differ from what the request's head says: of one key of many, or of what a body says.
     """
 
     request: Request
     bucket: BucketInfo | None = None
-    tags: Mapping[str, str] = field(default_factory=dict)
+    existing: Mapping[str, str] = field(default_factory=dict)
     overrides: Mapping[str, Sequence[str] | None] = field(default_factory=dict)
+    asked_tags: Mapping[str, str] | None = None  # of a body; None: the header's
 
     def __call__(self, key: str) -> Sequence[str] | None:
         """The values of a condition key as `keys.normal` has it, None where the request has none."""
         if key in self.overrides:
             return self.overrides[key]
         if key.startswith(keys.EXISTING_TAG):
-            value = self.tags.get(key[len(keys.EXISTING_TAG) :])
+            value = self.existing.get(key[len(keys.EXISTING_TAG) :])
         elif key.startswith(keys.REQUEST_TAG):
             value = self._request_tags().get(key[len(keys.REQUEST_TAG) :])
         elif key == "s3:requestobjecttagkeys":
@@ -104,9 +106,11 @@ class Context:
                 return _of_signature(request, key)
         return None
 
-    def _request_tags(self) -> dict[str, str]:
+    def _request_tags(self) -> Mapping[str, str]:
+        if self.asked_tags is not None:
+            return self.asked_tags
         text = self.request.headers.get("x-amz-tagging", "")
-        return dict(parse_qsl(text, keep_blank_values=True))
+        return tags.from_header(text)
 
 
 _CREATING: Final = frozenset({"PUT_OBJECT", "COPY_OBJECT", "CREATE_MULTIPART_UPLOAD", "POST_OBJECT"})
@@ -117,20 +121,24 @@ def _copy_source(headers: Mapping[str, str]) -> Sequence[str] | None:
     given = headers.get("x-amz-copy-source")
     if given is None:
         return None
-    source = unquote(given.partition("?versionId=")[0]).removeprefix("/")
+    raw = given.partition("?versionId=")[0]
+    source = unquote_to_bytes(raw.encode("latin-1", "replace")).decode(errors="replace").removeprefix("/")
     return (source, f"/{source}")
 
 
 def _remaining_days(until: str | None) -> str | None:
-    """Days begun until then, as S3 counts them; None where there is no date."""
     if not until:
         return None
     try:
         end = datetime.fromisoformat(until)
-    except ValueError:
+        return remaining_days(end if end.tzinfo else end.replace(tzinfo=UTC))
+    except (ValueError, OverflowError):
         return None
-    left = (end if end.tzinfo else end.replace(tzinfo=UTC)) - datetime.now(UTC)
-    return str(max(0, -(-left // timedelta(days=1))))
+
+
+def remaining_days(until: datetime) -> str:
+    """Days begun until then, as S3 counts them."""
+    return str(max(0, -(-(until - datetime.now(UTC)) // timedelta(days=1))))
 
 
 def _of_signature(request: Request, key: str) -> str | None:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from gateway.decision.types import Answer, Decision
 from storage.index import ObjectRow
-from storage.s3 import amend, answers, receive, versions
+from storage.s3 import amend, answers, authorise, receive, versions
 from storage.s3.body import Receive
 from storage.s3.documents import tags
 from storage.s3.documents.schema import LIMIT
@@ -21,6 +21,7 @@ async def get(request: Request, front: Front) -> Decision:
 async def put(request: Request, front: Front, receive_body: Receive) -> Answer:
     """Replace the tags."""
     found = tags.read(await receive.document(request, receive_body, LIMIT), tags.MAX_OBJECT_TAGS)
+    await authorise.authorise_said(request, front, tags=found)
     row = await _set(request, front, found)
     return answers.empty(200, versions.named(request.bucket, row))
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -165,7 +167,9 @@ def test_the_api_exchanges_any_credential(stack: Stack, owner: Account) -> None:
         assert status == 400 and field in refused["errors"]
 
 
-def test_sdks_get_credentials_for_a_token_by_themselves(stack: Stack, owner: Account) -> None:
+def test_sdks_get_credentials_for_a_token_by_themselves(
+    stack: Stack, owner: Account, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with stack.database(), tenant_scope(owner.who.tenant.pk):
         _, text = api_keys.issue_key("web identity", actor=owner.who)
     assume = sts(stack).assume_role_with_web_identity
@@ -180,6 +184,20 @@ def test_sdks_get_credentials_for_a_token_by_themselves(stack: Stack, owner: Acc
     assert given["Expiration"] <= timezone.now() + timedelta(seconds=900)
     s3 = session_s3(stack, given["AccessKeyId"], given["SecretAccessKey"], given["SessionToken"])
     assert outcome(s3.get_object, Bucket="docs", Key="in/a") == "ok"
+    # As a workload has it: nothing but a token's file in its environment.
+    (tmp_path / "token").write_text(text)
+    for name, value in {
+        "AWS_ROLE_ARN": asked["RoleArn"],
+        "AWS_WEB_IDENTITY_TOKEN_FILE": str(tmp_path / "token"),
+        "AWS_ENDPOINT_URL": stack.url + "/s3",
+        "AWS_REGION": "us-east-1",
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "NO_PROXY": "*",
+    }.items():
+        monkeypatch.setenv(name, value)
+    found = boto3.session.Session().client("s3", config=Config(s3={"addressing_style": "path"}))
+    assert outcome(found.get_object, Bucket="docs", Key="in/a") == "ok"
     other = stack.account()
     refusals: list[tuple[dict[str, Any], str]] = [
         ({"WebIdentityToken": "mcp_nonsense_nonsense"}, "InvalidIdentityToken"),

@@ -243,3 +243,42 @@ def test_the_name_of_another_tenants_bucket_is_never_mistaken(stack: Stack) -> N
     path = f"/s3/{first.slug}:same-name/k"
     assert plain(stack, "GET", path).status == 200
     assert plain(stack, "GET", f"/s3/{second.slug}:same-name/k").status == 403
+
+
+def test_what_a_body_says_is_asked_of_the_policy_too(stack: Stack, owner: Account) -> None:
+    bucket, viewer = bucket_of(owner), colleague(stack, owner)
+    objects = f"arn:aws:s3:::{bucket}/*"
+    arn = f"arn:aws:iam::{owner.slug}:user/{viewer.who.label}"
+    secret = {"StringEquals": {"s3:RequestObjectTag/level": "secret"}}
+    only = {"ForAllValues:StringEquals": {"s3:RequestObjectTagKeys": ["level"]}}
+    grant(
+        stack,
+        owner,
+        allow(Effect="Deny", Action="s3:PutObjectTagging", Resource=objects, Condition=secret),
+        allow(Principal={"AWS": arn}, Action="s3:PutObjectTagging", Resource=objects, Condition=only),
+    )
+
+    def tag(who: Account, **tags: str) -> str:
+        said = {"TagSet": [{"Key": key, "Value": value} for key, value in tags.items()]}
+        return outcome(who.s3().put_object_tagging, Bucket=bucket, Key="public/a", Tagging=said)
+
+    eventually(lambda: tag(viewer, level="open") == "ok")
+    assert tag(viewer, level="secret") == "AccessDenied"
+    assert tag(viewer, level="open", other="x") == "AccessDenied"
+    assert tag(owner, level="secret") == "AccessDenied"
+    assert tag(owner, level="open", other="x") == "ok"
+    assert tag(stack.account(), level="open") == "NoSuchBucket"
+    put = {"Bucket": bucket, "Key": "t", "Body": b"x"}
+    assert outcome(owner.s3().put_object, **put, Tagging="level=secret") == "AccessDenied"
+    assert outcome(owner.s3().put_object, **put, Tagging="level=open") == "ok"
+    reads = allow(
+        Principal={"AWS": arn},
+        Resource=objects,
+        Condition={"StringEquals": {"s3:ExistingObjectTag/level": "open"}},
+    )
+    nobody = anonymous(stack)
+    grant(stack, owner, reads | {"Principal": "*"})
+    eventually(lambda: read(nobody, bucket, "t") == "ok")
+    assert read(nobody, bucket, "private/a") == "AccessDenied"
+    assert tag(owner, level="secret") == "ok"
+    assert read(nobody, bucket, "public/a") == "AccessDenied"
