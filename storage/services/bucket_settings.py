@@ -27,7 +27,7 @@ from tenants.models import Tenant
 from tenants.principal import Principal
 from tenants.services import audit, snapshot
 
-from . import placements
+from . import placements, usage
 
 T = TypeVar("T")
 
@@ -181,9 +181,13 @@ def public_access_of(bucket: Bucket) -> dict[str, bool]:
 
 @contextmanager
 def _changing(bucket: Bucket, actor: Principal) -> Iterator[Bucket]:
-    """The bucket's row as it is now, locked, in a transaction. Raises Forbidden, NotFound."""
+    """The bucket's row as it is now, locked, in a transaction. Raises Forbidden, NotFound.
+
+    The usage row first, as writes of objects take it: each of them is wholly before the change or wholly after it.
+    """
     actor.require("storage.bucket.write")
     with transaction.atomic():
+        usage.lock(actor.tenant.pk)
         rows = Bucket.objects.visible_to(actor).select_for_update(of=("self",))
         row: Bucket | None = rows.filter(pk=bucket.pk).first()
         if row is None:

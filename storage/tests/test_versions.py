@@ -12,7 +12,7 @@ import pytest
 
 from gateway.decision.database import Database
 from storage import errors
-from storage.index import BucketInfo, DeleteCommit, DeleteOutcome, Expected, ObjectIndex
+from storage.index import BucketInfo, DeleteCommit, DeleteOutcome, Expected, ObjectIndex, commits
 from tenants.models import Tenant
 
 from .conftest import events, put, set_bucket, set_quota, usage
@@ -287,3 +287,17 @@ async def test_a_batch_of_everything(index: ObjectIndex, versioned: BucketInfo, 
             expected.insert(0, f"{outcome.version_id}!")
         assert await versions(db, versioned, f"k{n}") == expected
     await usage(db, versioned.tenant_id)
+
+
+async def test_several_versions_of_a_key_go_in_one_call(
+    index: ObjectIndex, versioned: BucketInfo, db: Database
+) -> None:
+    """As a lifecycle rule removes them; one that is named twice goes once."""
+    made = [await index.commit_put(put(versioned, "k", b"x" * n)) for n in range(1, 5)]
+    ids = [row.version_id for row in made]
+    changes = [delete(versioned, version_id=ids[n]) for n in (3, 1, 1, 2)]
+    async with db.tenant(versioned.tenant_id) as conn:
+        done = await commits.commit_changes(conn, versioned.tenant_id, changes)
+    assert [one.verdict for one in done] == [None, None, "absent", None]
+    assert await versions(db, versioned) == [ids[0]]
+    assert await usage(db, versioned.tenant_id) == (1, 1, 0)

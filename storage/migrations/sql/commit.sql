@@ -73,8 +73,8 @@ BEGIN
 END $$;
 
 
--- Puts and deletes of one tenant, in one transaction. No (bucket, key) may come twice. An array that is null has
--- nothing for any row.
+-- Puts and deletes of one tenant, in one transaction. No (bucket, key) may come twice, but for deletes of its several
+-- versions. An array that is null has nothing for any row.
 -- p_expect: as storage_misfits has it, on the current object, of a delete with a version on that one.
 -- p_version: the one version that a delete removes; null: the current object.
 -- p_given: the id that the new version (or delete marker) has on its backend; null: made here.
@@ -218,6 +218,9 @@ BEGIN
             CONTINUE;
         END IF;
         existed := old_ids[i] IS NOT NULL;
+        IF other_ids[i] IS NOT NULL AND array_position(dropped, other_ids[i]) IS NOT NULL THEN
+            other_ids[i] := NULL;
+        END IF;
         drops := false;
         promotes := false;
         marks := false;
