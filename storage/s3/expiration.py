@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from storage import lifecycle
-from storage.index import BucketInfo, ObjectRow
-from storage.s3.front import Front
+from storage.index import BucketInfo, ObjectRow, PutCommit
 
 
-def header(front: Front, bucket: BucketInfo, row: ObjectRow) -> list[tuple[str, str]]:
-    """x-amz-expiration of a current object; empty where no rule is about it."""
+def header(bucket: BucketInfo, row: ObjectRow | PutCommit) -> list[tuple[str, str]]:
+    """x-amz-expiration of a current object, in days as they are; empty where no rule is about it."""
     if not bucket.lifecycle:
         return []
-    day: int = front.ctx.settings.S3_LIFECYCLE_DAY_SECONDS
     rules = bucket.lifecycle
-    found = lifecycle.expiration_header(rules, row.key, row.size, row.tags, row.last_modified, day)
+    found = lifecycle.expiration_header(rules, row.key, row.size, row.tags, row.last_modified)
     return [("x-amz-expiration", found)] if found else []

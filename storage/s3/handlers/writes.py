@@ -59,7 +59,7 @@ async def put(request: Request, front: Front, receive_body: Receive) -> Answer:
             ("ETag", f'"{row.etag}"'),
             *headers.checksum(row.checksums),
             *headers.version(row),
-            *expiration.header(front, commit.bucket, row),
+            *expiration.header(commit.bucket, row),
             *writing.headers,
         ],
     )

@@ -20,7 +20,7 @@ async def commit(token: Mapping[str, Any], backend: BackendAnswer, front: Front)
     """The answer for the client. Raises S3Error."""
     etag = (backend.headers.get("etag") or "").strip('"')
     answered = dict(backend.headers.items())
-    done = Written(etag, answered.get(VERSION) or None, wishes.answered(answered, token.get("told", {})))
+    done = Written(etag, answered.get(VERSION) or None, wishes.answered(answered, {}))
     refused = None if backend.status < 300 else error_of(backend.status)
     if token["is"] == "put":
         intent = Intent(token["id"], token["tenant"])
@@ -36,4 +36,4 @@ async def commit(token: Mapping[str, Any], backend: BackendAnswer, front: Front)
     if refused is not None:
         raise refused
     found = [(name, value) for name, value in answered.items() if name.startswith("x-amz-checksum-")]
-    return answers.empty(200, [("ETag", f'"{etag}"'), *found, *done.headers])
+    return answers.empty(200, [("ETag", f'"{etag}"'), *found, *done.headers, *token["told"].items()])

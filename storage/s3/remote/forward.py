@@ -8,7 +8,7 @@ from typing import Final
 
 from gateway.decision.types import Decision, Forward, Handle
 from storage.index import BucketInfo, UploadRow
-from storage.s3 import checksums, dialling, headers, signing
+from storage.s3 import checksums, dialling, expiration, headers, signing
 from storage.s3.front import Front
 from storage.s3.receive import Promised
 from storage.s3.request import Request
@@ -22,7 +22,7 @@ from .writing import announced
 # The edge can be told so many headers to remove; beyond that all x-amz-* go and ours are set anew.
 _MAX_REMOVED: Final = 8
 # Between the client and the platform: a backend is whoever's a tenant says it is.
-_PRIVATE: Final = ("cookie", "x-api-key", "x-tenant", "referer")
+_PRIVATE: Final[tuple[str, ...]] = ("cookie", "x-api-key", "x-tenant", "referer")
 _CONDITIONS: Final = ("if-match", "if-none-match")
 _SIGNED_ANEW: Final = frozenset({"x-amz-content-sha256", "x-amz-date"})
 _CHECKSUMS: Final = (
@@ -39,9 +39,7 @@ async def forward_read(request: Request, bucket: BucketInfo, front: Front) -> De
     if dialling.streams_here(backend):
         if request.head.method == "GET":
             return Handle()
-        told = await objects.stream_read(request, bucket, front)
-        assert not isinstance(told, objects.answers.Stream)
-        return told
+        return await objects.head(request, bucket, front)
     wanted = await reading.wanted(request, bucket, front)
     where = signing.place(backend, bucket, request.key)
     sent = {name: value for name, value in wanted.sent.items() if name.startswith("x-amz-")}
@@ -66,8 +64,9 @@ async def forward_put(request: Request, bucket: BucketInfo, front: Front) -> Dec
         put = replace(put, checksums={promised.checksum.algorithm: promised.checksum.value})
     sent = {**_kept(request, backend), **wanted}
     forward = await _forward(request, backend, where, "", sent, request.payload_hash)
+    told = _told(wanted) | dict(expiration.header(bucket, put))
     intent = await front.index.begin_intent(put)
-    forward.commit = {"is": "put", "id": intent.id, "tenant": intent.tenant_id, "told": _told(wanted)}
+    forward.commit = {"is": "put", "id": intent.id, "tenant": intent.tenant_id, "told": told}
     return forward
 
 

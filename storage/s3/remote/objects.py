@@ -11,7 +11,7 @@ from gateway.decision.types import Answer
 from storage.errors import ObjectLocked, VersionGone
 from storage.index import BucketInfo, DeleteCommit, DeleteOutcome, ObjectRow, PutCommit
 from storage.index.types import NULL_VERSION
-from storage.s3 import answers, headers, signing
+from storage.s3 import answers, expiration, headers, signing
 from storage.s3.backend import BackendUnsure
 from storage.s3.body import Receive
 from storage.s3.errors import S3Error
@@ -30,9 +30,8 @@ async def stream_put(request: Request, bucket: BucketInfo, front: Front, receive
     put = await announced(request, bucket, front, promised.size)
     content = Checked(promised, receive_body)
     done = await store(put, aiter(content), front, request.headers, content)
-    return answers.empty(
-        200, [("ETag", f'"{done.etag}"'), *headers.checksum(content.checksums), *done.headers]
-    )
+    told = [*headers.checksum(content.checksums), *done.headers, *expiration.header(bucket, put)]
+    return answers.empty(200, [("ETag", f'"{done.etag}"'), *told])
 
 
 async def store(
@@ -85,16 +84,21 @@ async def read(
             yield piece
 
 
-async def stream_read(request: Request, bucket: BucketInfo, front: Front) -> answers.Stream | Answer:
+async def head(request: Request, bucket: BucketInfo, front: Front) -> Answer:
+    """HeadObject asked by this process, as `stream_read`."""
+    wanted = await reading.wanted(request, bucket, front)
+    backend = await backend_of(bucket, front)
+    async with backend.request("HEAD", request.key, wanted.query, headers=wanted.sent) as response:
+        return Answer(response.status, reading.described(response.headers, wanted))
+
+
+async def stream_read(request: Request, bucket: BucketInfo, front: Front) -> answers.Stream:
     """GetObject through this process, from a backend whose certificate the edge could not compare."""
     wanted = await reading.wanted(request, bucket, front)
     backend = await backend_of(bucket, front)
-    opened = backend.request(request.head.method, request.key, wanted.query, headers=wanted.sent)
+    opened = backend.request("GET", request.key, wanted.query, headers=wanted.sent)
     response = await opened.__aenter__()
     described = reading.described(response.headers, wanted)
-    if request.head.method == "HEAD":
-        await opened.__aexit__(None, None, None)
-        return Answer(response.status, described)
 
     async def body() -> AsyncIterator[bytes]:
         try:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from storage.index import BucketInfo
-from storage.s3 import headers, parts, versions
+from storage.s3 import expiration, headers, parts, versions
 from storage.s3.errors import S3Error
 from storage.s3.front import Front
 from storage.s3.request import Request
@@ -16,7 +16,7 @@ from storage.s3.text import uri_encode
 
 from . import wishes
 
-CONDITIONS: Final = (
+CONDITIONS: Final[tuple[str, ...]] = (
     *("range", "if-match", "if-none-match", "if-modified-since", "if-unmodified-since", "if-range"),
 )
 # What an answer may say to the client: the rest is between the backend and us.
@@ -36,7 +36,7 @@ class Wanted:
 
 
 async def wanted(request: Request, bucket: BucketInfo, front: Front) -> Wanted:
-    """How the backend is asked. The index is looked at where versions or parts are meant, which it knows better.
+    """How the backend is asked. The index is looked at where versions, parts or rules are meant, which it knows better.
 
     Raises NoSuchKey, NoSuchVersion, MethodNotAllowed, InvalidPart, NotImplemented.
     """
@@ -49,8 +49,10 @@ async def wanted(request: Request, bucket: BucketInfo, front: Front) -> Wanted:
     if backend.checksum_mode == "when_supported" and "x-amz-checksum-mode" in request.headers:
         sent["x-amz-checksum-mode"] = request.headers["x-amz-checksum-mode"]
     added: dict[str, str] = {}
-    if bucket.versioning or asked is not None or "partNumber" in request.query:
+    if bucket.versioning or bucket.lifecycle or asked is not None or "partNumber" in request.query:
         row = await versions.find(front, bucket, request.key, asked)
+        if asked is None:
+            added |= dict(expiration.header(bucket, row))
         if asked is not None and bucket.versioning:
             pairs["versionId"] = asked
         if row.tags:
