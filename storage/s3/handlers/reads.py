@@ -101,22 +101,19 @@ async def stream(request: Request, front: Front, receive_body: Receive) -> answe
     if row.blob is None:
         raise S3Error("InternalError")
     if request.head.method == "HEAD":
-        return answers.Stream(status, described, _nothing())
+        return answers.Stream(status, described, _following())
     body = front.store.read(row.blob, found.start, found.size, opener=found.reading.opener)
     first = await anext(body, b"")  # a blob that is gone can still be told
     counts.BYTES.add(("out",), found.size)
-    return answers.Stream(status, described, _following(first, body))
+    return answers.Stream(status, described, _following(first, rest=body))
 
 
-async def _nothing() -> AsyncIterator[bytes]:
-    return
-    yield b""
-
-
-async def _following(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    yield first
-    async for piece in rest:
+async def _following(*first: bytes, rest: AsyncIterator[bytes] | None = None) -> AsyncIterator[bytes]:
+    for piece in first:
         yield piece
+    if rest is not None:
+        async for piece in rest:
+            yield piece
 
 
 async def _found(request: Request, front: Front) -> Read:
