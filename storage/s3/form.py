@@ -71,18 +71,17 @@ class Form:
             if not data:
                 raise S3Error("MalformedPOSTRequest")
             self._feed(data)
-        await self._drop_rest()
+        await self.drop(_MAX_REST)
 
-    async def _drop_rest(self) -> None:
-        """Read what follows the file, or the connection could not be used again."""
-        left = _MAX_REST
+    async def drop(self, limit: int) -> None:
+        """Read what is left, at most `limit` bytes: an answer amidst a body may be lost on its way to the client."""
         try:
             async for data in self._source:
-                left -= len(data)
-                if left < 0:
+                limit -= len(data)
+                if limit < 0:
                     return
         except S3Error:
-            return  # the file is whole: what a client does not say after it does not matter
+            return  # what a client does not say any more does not matter
 
     def _feed(self, data: bytes) -> None:
         try:

@@ -11,6 +11,7 @@ from typing import Any, Final
 from urllib.parse import quote, urlencode, urlsplit
 
 from gateway.decision.types import Answer
+from storage.errors import StorageRefusal
 from storage.s3 import answers, post_policy, receive
 from storage.s3 import headers as object_headers
 from storage.s3.admission import admitted_as
@@ -28,6 +29,7 @@ from storage.s3.text import escape, uri_encode
 
 _ANY_SIZE: Final = Range(0, MAX_OBJECT)
 _MARGIN: Final = 2 * MAX_FIELDS  # of a form that is not its file, at most
+_MAX_DROPPED: Final = 8 << 20  # of a refused form that is read all the same
 # Fields that become headers of the write, as they are or by another name; all others only answer to the policy.
 _HEADERS: Final = frozenset(
     {
@@ -62,6 +64,14 @@ async def post(request: Request, front: Front, receive_body: Receive) -> Answer:
     if request.head.content_length is None:
         raise S3Error("MissingContentLength")
     form = Form(request.headers.get("content-type", ""), receive_body)
+    try:
+        return await _post(request, front, form)
+    except (S3Error, StorageRefusal):
+        await form.drop(_MAX_DROPPED)
+        raise
+
+
+async def _post(request: Request, front: Front, form: Form) -> Answer:
     fields = await form.fields()
     key = _key(fields, form.filename)
     now = datetime.now(UTC)

@@ -141,16 +141,17 @@ def test_the_signers_role_counts(account: Account, stack: Stack) -> None:
 def test_nobody_is_signed_in_by_a_cookie(account: Account) -> None:
     """A form on somebody's page acts for nobody."""
     session = requests.Session()
+    assert account.who.user
     pages = account.stack.url
-    session.get(f"{pages}/login/", timeout=30)
-    sign_in = {"username": account.who.user.username, "password": factories.PASSWORD}
-    token = session.cookies.get("csrftoken") or ""
-    session.post(
-        f"{pages}/login/",
-        data={**sign_in, "csrfmiddlewaretoken": token},
-        headers={"Referer": pages},
-        timeout=30,
-    )
+    page = session.get(f"{pages}/app/login", timeout=30).text
+    token = page.split('name="csrfmiddlewaretoken" value="')[1].split('"')[0]
+    form = {
+        "username": account.who.user.username,
+        "password": factories.PASSWORD,
+        "csrfmiddlewaretoken": token,
+    }
+    session.post(f"{pages}/app/login", data=form, headers={"Referer": f"{pages}/app/login"}, timeout=30)
+    assert any("session" in cookie.name for cookie in session.cookies)
     answer = session.post(f"{pages}/s3/docs", data={"key": "csrf"}, files={"file": b"x"}, timeout=30)
     assert code_of(answer) == (403, "AccessDenied")
     assert not stored(account, "csrf")
