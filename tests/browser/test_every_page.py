@@ -21,6 +21,11 @@ PAGES = {
     "folder": "/app/buckets/docs?prefix=a/",
     "empty bucket": "/app/buckets/empty",
     "object": "/app/buckets/docs/object?key=README.md",
+    "an older version": "/app/buckets/versions/object?key=a.txt",
+    "versions of a level": "/app/buckets/versions?versions=1",
+    "bucket settings": "/app/buckets/versions/settings",
+    "bucket policy": "/app/buckets/docs/policy",
+    "bucket usage": "/app/buckets/docs/usage",
     "access keys": "/app/access-keys",
     "new access key": "/app/access-keys/new",
     "workspaces": "/app/workspaces",
@@ -94,6 +99,13 @@ def test_pages(page: Page, account: Account) -> None:
     s3 = account.s3()
     for key in ("README.md", "a/b.txt", "a/" + "long-name-" * 20, "<i>&.html"):
         s3.put_object(Bucket="docs", Key=key, Body=b"x" * 2000)
+    account.bucket("versions")
+    s3.put_bucket_versioning(Bucket="versions", VersioningConfiguration={"Status": "Enabled"})
+    for _ in range(2):
+        s3.put_object(Bucket="versions", Key="a.txt", Body=b"text", ContentType="text/plain")
+    s3.delete_object(Bucket="versions", Key="a.txt")
+    rule = {"AllowedMethods": ["GET"], "AllowedOrigins": ["*"]}
+    s3.put_bucket_cors(Bucket="versions", CORSConfiguration={"CORSRules": [rule]})
     look_at(page, PAGES)
 
 

@@ -119,10 +119,35 @@ def test_folders_pages_and_details(page: Page, account: Account) -> None:
     page.get_by_role("link", name="Next page").click()
     expect(page.get_by_role("checkbox", name="Choose 1")).to_have_count(3)
     page.get_by_role("link", name="102.txt").click()
-    details = page.get_by_role("dialog")
-    expect(details).to_contain_text("x-amz-meta-n")
-    details.get_by_role("button", name="Copy").click()
+    expect(page.get_by_role("region", name="Details")).to_contain_text("x-amz-meta-n")
+    page.get_by_role("button", name="Copy the S3 URI").click()
     assert page.evaluate("navigator.clipboard.readText()") == "s3://docs/deep/er/102.txt"
+
+
+def test_a_large_file_goes_up_in_parts(tmp_path: Path, page: Page, account: Account) -> None:
+    account.bucket("docs")
+    big = tmp_path / "big.bin"
+    big.write_bytes(os.urandom(1 << 20) * 65)
+    page.goto("/app/buckets/docs")
+    choose(page, big)
+    expect(page.get_by_role("row").filter(has_text="big.bin")).to_contain_text("65.0 MiB", timeout=30_000)
+    s3 = account.s3()
+    assert s3.head_object(Bucket="docs", Key="big.bin")["ETag"].endswith('-5"')
+    assert hashlib.sha256(s3.get_object(Bucket="docs", Key="big.bin")["Body"].read()).hexdigest() == digest(
+        big
+    )
+
+
+def test_a_folder_is_deleted_with_all_in_it(page: Page, account: Account) -> None:
+    account.bucket("docs")
+    s3 = account.s3()
+    for key in ("a/1", "a/b/2", "c"):
+        s3.put_object(Bucket="docs", Key=key, Body=b"x")
+    page.goto("/app/buckets/docs")
+    page.get_by_role("button", name="Delete everything in a/").click()
+    page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+    expect(page.get_by_role("link", name="a/")).to_have_count(0)
+    assert [o["Key"] for o in s3.list_objects_v2(Bucket="docs")["Contents"]] == ["c"]
 
 
 def test_somebody_elses_write_shows_without_reloading(page: Page, account: Account) -> None:

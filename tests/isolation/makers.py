@@ -98,7 +98,7 @@ def api_key(admin: Principal) -> Model:
 def backend(admin: Principal) -> Model:
     name = f"{admin.tenant.slug}-backend"
     return backends.create_backend(
-        name, endpoint="https://192.0.2.1", access_key=name, secret_key="secret", actor=admin
+        name, endpoint="https://s3.example.org", access_key=name, secret_key="secret", actor=admin
     )
 
 

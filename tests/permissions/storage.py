@@ -79,7 +79,7 @@ MAKERS = {
     "own_access_key": lambda world: _key(world, "member"),
 }
 
-NEW_BACKEND = {"name": "new", "endpoint": "https://192.0.2.1", "access_key": "key", "secret_key": "secret"}
+NEW_BACKEND = {"name": "new", "endpoint": "https://s3.example.org", "access_key": "key", "secret_key": "secret"}
 POLICY = {
     "Version": "2012-10-17",
     "Statement": {
@@ -100,7 +100,7 @@ ROWS = [
     api("POST", "storage/backends", ADMIN, body=NEW_BACKEND),
     api("POST", "storage/backends", STAFF, body=NEW_BACKEND | {"shared": True}, case="shared"),
     api("GET", "storage/backends/{backend}", ADMIN),
-    api("PATCH", "storage/backends/{backend}", ADMIN, body={"name": "renamed", "endpoint": "https://192.0.2.1"}),
+    api("PATCH", "storage/backends/{backend}", ADMIN, body={"name": "renamed", "endpoint": "https://s3.example.org"}),
     api("PATCH", "storage/backends/{shared_backend}", STAFF, body={"name": "renamed"}, case="shared"),
     api("DELETE", "storage/backends/{backend}", ADMIN),
     api("DELETE", "storage/backends/{shared_backend}", STAFF, case="shared"),
