@@ -4,7 +4,9 @@
 backend. What has a body that this process must see is decided as Handle, and proven there.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import aclosing
 from typing import Any, Final
 
 from gateway.decision.context import DecisionContext
@@ -200,9 +202,7 @@ class S3Decider(Decider):
         headers = encode(answer.headers)
         if isinstance(answer, answers.Stream):
             await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-            async for piece in answer.body:
-                await send({"type": "http.response.body", "body": piece, "more_body": True})
-            await send({"type": "http.response.body", "body": b""})
+            await _stream(answer.body, receive, send)
             return
         if answer.status not in (204, 304) and not any(name == b"content-length" for name, _ in headers):
             headers.append((b"content-length", str(len(answer.body)).encode()))
@@ -245,6 +245,25 @@ class S3Decider(Decider):
         if self._opened is None or self._opened.ctx is not ctx:
             self._opened = Front(ctx)
         return self._opened
+
+
+async def _stream(body: AsyncGenerator[bytes, None], receive: Receive, send: Send) -> None:
+    """Send a body as it is made, until the client leaves: what is sent then is thrown away without a word."""
+    left = asyncio.create_task(_left(receive))
+    try:
+        async with aclosing(body):
+            async for piece in body:
+                if left.done():
+                    return
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+    finally:
+        left.cancel()
+
+
+async def _left(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
 def _count(operation: str, decision: Decision) -> None:

@@ -1,6 +1,6 @@
 """Answers of the S3 front, as the edge is told them."""
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, Iterable
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -23,7 +23,7 @@ class Stream:
 
     status: int
     headers: list[tuple[str, str]]
-    body: AsyncIterator[bytes]
+    body: AsyncGenerator[bytes, None]
 
 
 _REFUSALS: tuple[tuple[type[refusals.StorageRefusal], str], ...] = (

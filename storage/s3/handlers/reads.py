@@ -1,6 +1,6 @@
 """GetObject and HeadObject: conditions, ranges and parts here, the bytes from the edge."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from typing import NamedTuple
 
 from gateway.decision.types import Answer, Decision, Handle, SendFile
@@ -108,12 +108,17 @@ async def stream(request: Request, front: Front, receive_body: Receive) -> answe
     return answers.Stream(status, described, _following(first, rest=body))
 
 
-async def _following(*first: bytes, rest: AsyncIterator[bytes] | None = None) -> AsyncIterator[bytes]:
-    for piece in first:
-        yield piece
-    if rest is not None:
-        async for piece in rest:
+async def _following(*first: bytes, rest: AsyncIterator[bytes] | None = None) -> AsyncGenerator[bytes, None]:
+    """The pieces one after the other; what they come from is closed with it."""
+    try:
+        for piece in first:
             yield piece
+        if rest is not None:
+            async for piece in rest:
+                yield piece
+    finally:
+        if isinstance(rest, AsyncGenerator):
+            await rest.aclose()
 
 
 async def _found(request: Request, front: Front) -> Read:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from datetime import UTC, datetime
 
 import aiohttp
@@ -84,23 +84,18 @@ async def read(
             yield piece
 
 
-async def head(request: Request, bucket: BucketInfo, front: Front) -> Answer:
-    """HeadObject asked by this process, as `stream_read`."""
+async def stream_read(request: Request, bucket: BucketInfo, front: Front) -> answers.Stream | Answer:
+    """GetObject or HeadObject through this process, from a backend whose certificate the edge could not compare."""
     wanted = await reading.wanted(request, bucket, front)
     backend = await backend_of(bucket, front)
-    async with backend.request("HEAD", request.key, wanted.query, headers=wanted.sent) as response:
-        return Answer(response.status, reading.described(response.headers, wanted))
-
-
-async def stream_read(request: Request, bucket: BucketInfo, front: Front) -> answers.Stream:
-    """GetObject through this process, from a backend whose certificate the edge could not compare."""
-    wanted = await reading.wanted(request, bucket, front)
-    backend = await backend_of(bucket, front)
-    opened = backend.request("GET", request.key, wanted.query, headers=wanted.sent)
+    opened = backend.request(request.head.method, request.key, wanted.query, headers=wanted.sent)
+    if request.head.method == "HEAD":
+        async with opened as response:
+            return Answer(response.status, reading.described(response.headers, wanted))
     response = await opened.__aenter__()
     described = reading.described(response.headers, wanted)
 
-    async def body() -> AsyncIterator[bytes]:
+    async def body() -> AsyncGenerator[bytes, None]:
         try:
             async for piece in response.content.iter_any():
                 yield piece
