@@ -1,4 +1,4 @@
-"""Several settings of a bucket at once: all of them or none."""
+"""Several settings of a bucket at once: on our own store all of them or none."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from gateway.errors import Invalid
 from storage.models import Bucket
 from tenants.principal import Principal
 
+from . import backends, buckets
 from . import bucket_settings as verbs
-from . import buckets
 
 _VERBS: Final[dict[str, Callable[..., Bucket]]] = {
     "encryption": verbs.set_encryption,
@@ -24,24 +24,39 @@ _VERBS: Final[dict[str, Callable[..., Bucket]]] = {
 }
 
 
-@transaction.atomic
 def update_bucket(bucket: Bucket, *, actor: Principal, **changes: Any) -> Bucket:
     """Change the settings that are named, as the verb of each does; the bucket with its placement.
 
     Names are `versioning`, `object_lock`, `default_retention`, `quota_bytes`, `quota_objects` and those of `_VERBS`.
+    What a remote backend has to carry out comes first and stays when another one is refused: no transaction, which
+    the tenant's writes wait for, is open while a backend is asked.
     """
     actor.require("storage.bucket.write")
+    if backends.is_remote(bucket.placement.backend):
+        bucket = _set_versions(bucket, changes, actor)
+        with transaction.atomic():
+            _set_others(bucket, changes, actor)
+    else:
+        with transaction.atomic():
+            _set_others(_set_versions(bucket, changes, actor), changes, actor)
+    return buckets.get_bucket(bucket.name, actor=actor)
+
+
+def _set_versions(bucket: Bucket, changes: dict[str, Any], actor: Principal) -> Bucket:
     if "versioning" in changes and changes["versioning"] != bucket.versioning:
         bucket = verbs.set_versioning(bucket, changes["versioning"], actor=actor)
     if {"object_lock", "default_retention"} & changes.keys():
         bucket = _lock(bucket, changes, actor)
+    return bucket
+
+
+def _set_others(bucket: Bucket, changes: dict[str, Any], actor: Principal) -> None:
     for name, verb in _VERBS.items():
         if name in changes:
             bucket = verb(bucket, changes[name], actor=actor)
     if {"quota_bytes", "quota_objects"} & changes.keys():
         limits = {name: changes.get(name, getattr(bucket, name)) for name in ("quota_bytes", "quota_objects")}
         verbs.set_quota(bucket, **limits, actor=actor)
-    return buckets.get_bucket(bucket.name, actor=actor)
 
 
 def _lock(bucket: Bucket, changes: dict[str, Any], actor: Principal) -> Bucket:
