@@ -69,20 +69,23 @@ class BlobStore:
         *,
         inline_limit: int = 0,
         size_limit: int | None = None,
+        expected: int = 0,
         sealing: bytes | None = None,
     ) -> BlobWriter:
         """A writer that computes MD5 and `algorithms` (names in ALGORITHMS). Opens nothing yet.
 
         With `inline_limit` 0 even an empty body becomes a file. With `sealing`, a data key of 32 bytes, file or inline
-        body hold the sealed bytes and `BlobInfo.layout` what it takes, beside the key, to open them. Raises
-        StoreUnavailable.
+        body hold the sealed bytes and `BlobInfo.layout` what it takes, beside the key, to open them. `expected` bytes
+        are announced: there must be room for them now. Raises StoreFull, StoreUnavailable.
         """
-        folder = self._choose(size_limit or 0)
+        folder = self._choose(expected)
+        if expected > inline_limit:
+            self.folders.require_room(folder, expected)
         return BlobWriter(
             self._executor,
             self.folders,
             folder,
-            self._place(folder),
+            self._place,
             algorithms=algorithms,
             inline_limit=inline_limit,
             size_limit=size_limit,
@@ -187,7 +190,7 @@ class BlobStore:
         return BlobInfo(size=size, md5="", modified=modified, id=place.id)
 
     def _write_joined(self, parts: Sequence[str], place: Place) -> tuple[int, datetime]:
-        fd = os.open(place.temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640)
+        fd = files.create(place.temporary)
         try:
             for part in parts:
                 with self.open(part) as source:

@@ -33,6 +33,11 @@ def check_room(fd: int, reserve: int) -> None:
         raise StoreFull("the disk has only its reserve left")
 
 
+def create(path: Path) -> int:
+    """A new file, open for writing."""
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640)
+
+
 def write_all(fd: int, chunk: bytes) -> None:
     view = memoryview(chunk)
     while view:

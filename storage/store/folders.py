@@ -121,6 +121,13 @@ class Folders:
             return _CHANCE.choices(best, [f.free for f in best])[0]
         return max(usable, key=lambda folder: (folder.avoid_until < now, folder.free))
 
+    def require_room(self, folder: Folder, size: int) -> None:
+        """Raise StoreFull when the folder has no room for `size` bytes beside its reserve."""
+        if not self.several:
+            _measure(folder, self.reserve)
+        if size > folder.free:
+            raise StoreFull("the disk has only its reserve left")
+
     @property
     def several(self) -> bool:
         """Whether there is a choice of folders."""

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple, Self, TypeVar
 
-from storage.errors import BodyTooLarge, StorageRefusal
+from storage.errors import BodyTooLarge, StorageRefusal, StoreUnavailable
 
 from . import files
 from .digests import BlobInfo, Digests
@@ -45,7 +45,7 @@ class BlobWriter:
         executor: Executor,
         folders: Folders,
         folder: Folder,
-        place: Place,
+        place: Callable[[Folder], Place],
         *,
         algorithms: Iterable[str],
         inline_limit: int,
@@ -54,7 +54,8 @@ class BlobWriter:
     ) -> None:
         self.received = 0
         self._executor = executor
-        self._folders, self._folder, self._place = folders, folder, place
+        self._folders, self._folder = folders, folder
+        self._place_in, self._place = place, place(folder)
         self._digests = Digests(algorithms)
         self._sealer = sealer
         self._inline_limit, self._size_limit = inline_limit, size_limit
@@ -152,13 +153,23 @@ class BlobWriter:
 
     def _append(self, chunks: list[bytes]) -> None:
         if self._fd is None:
-            self._fd = os.open(
-                self._place.temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640
-            )
+            self._fd = self._open()
         files.check_room(self._fd, self._folders.reserve)
         for chunk in chunks:
             self._digests.update(chunk)
             files.write_all(self._fd, self._sealer.update(chunk) if self._sealer else chunk)
+
+    def _open(self) -> int:
+        """A new file; in another folder when the one that was chosen fails, for nothing is lost by that yet."""
+        try:
+            return files.create(self._place.temporary)
+        except OSError:
+            if not self._folders.several:
+                raise
+        self._folders.failed(self._folder, StoreUnavailable("no file can be made in it"))
+        self._folder = self._folders.choose()
+        self._place = self._place_in(self._folder)
+        return files.create(self._place.temporary)
 
     def _publish(self, chunks: list[bytes]) -> BlobInfo:
         with self._lock:

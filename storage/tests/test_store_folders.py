@@ -121,6 +121,31 @@ async def test_a_disk_that_is_gone_is_told_and_not_made_anew(tmp_path: Path, dis
     assert await read(again, info.id) == b"there"
 
 
+async def test_a_disk_that_goes_while_we_run_loses_no_new_body(
+    tmp_path: Path, disks: dict[str, Path]
+) -> None:
+    store = opened(tmp_path, disks)
+    share(store, disk2=1 << 40, own=1)
+    disks["disk2"].rename(tmp_path / "away")
+    for n in range(5):
+        assert await read(store, (await written(store, b"%d" % n)).id) == b"%d" % n
+
+
+async def test_room_for_what_is_announced(tmp_path: Path, disks: dict[str, Path]) -> None:
+    store = opened(tmp_path, disks)
+    share(store, disk2=1 << 20, disk3=1 << 30)
+    for _ in range(10):
+        async with store.writer(expected=2 << 20) as writer:
+            assert ((await writer.finish()).id or "").startswith("disk3-")
+    with pytest.raises(StoreFull):
+        store.writer(expected=2 << 30)
+    alone = BlobStore(tmp_path / "alone")
+    alone.prepare()
+    with pytest.raises(StoreFull):
+        alone.writer(expected=1 << 60)
+    assert store.writer(expected=4096, inline_limit=8192)
+
+
 async def test_a_disk_may_move(tmp_path: Path, disks: dict[str, Path]) -> None:
     store = opened(tmp_path, disks)
     share(store, disk2=1)
