@@ -401,6 +401,6 @@ def test_the_index_does_as_the_model(world: World) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(600)
 def test_the_index_does_as_the_model_for_long(world: World) -> None:
-    compare(world, 200, 50)
+    compare(world, 60, 40)
