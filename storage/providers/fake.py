@@ -173,7 +173,7 @@ class FakeProvider:
         if version_id:
             if version_id in far.locked:
                 raise Locked("The version is retained.")
-            [gone] = [entry for entry in far.versioned[bucket] if entry.version_id == version_id] or [None]
+            gone = next((entry for entry in far.versioned[bucket] if entry.version_id == version_id), None)
             if gone is not None:
                 far.remove(bucket, gone)
                 removed = Removed(version_id, gone.is_delete_marker)

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import connection
 from django.db.models import Q
 from django.utils import timezone
 
@@ -25,7 +25,7 @@ from storage.index.texts import after_all
 from storage.lifecycle import Rule
 from storage.models import Bucket, Upload
 
-from . import backends, removals
+from . import removals
 from .removals import Doomed
 
 log = logging.getLogger(__name__)
@@ -146,18 +146,11 @@ class _Run:
             self._remove([Doomed(key, version_id) for key, version_id in found])
 
     def _abort(self, rule: Rule, until: datetime) -> None:
-        bucket = self._bucket
-        old = Upload.objects.filter(bucket=bucket, initiated_at__lte=until).order_by("initiated_at")
+        old = Upload.objects.filter(bucket=self._bucket, initiated_at__lte=until).order_by("initiated_at")
         for upload in old.iterator(chunk_size=BATCH):
             if not upload.key.startswith(rule.prefix):
                 continue
-            if upload.remote_id:
-                provider: Any = backends.provider_of(bucket.placement.backend)
-                provider.abort_upload(bucket.placement.backend_bucket, upload.key, upload.remote_id)
-            with transaction.atomic(), connection.cursor() as cursor:
-                cursor.execute(
-                    "SELECT storage_end_upload(%s, %s, %s)", [bucket.tenant_id, bucket.pk, upload.pk]
-                )
+            removals.end_upload(upload)
             self.removed += 1
 
     def _cutoff(self, days: int) -> datetime:
@@ -174,7 +167,7 @@ class _Run:
         """What is due by a rule, a batch at a time; `place` says after which row the next batch begins."""
         after, after_n = "", 0
         while True:
-            values = {
+            values: dict[str, Any] = {
                 "tenant": self._bucket.tenant_id,
                 "bucket": self._bucket.pk,
                 "until": until,

@@ -15,7 +15,7 @@ from gateway.queue import after_commit
 from realtime import services as realtime
 from storage import providers
 from storage.index.commits import FIRST_CHECK
-from storage.models import Bucket
+from storage.models import Bucket, Placement, Upload
 
 from . import backends, rows
 
@@ -67,7 +67,7 @@ def remove(bucket: Bucket, doomed: Sequence[Doomed], by: str) -> int:
     if backends.is_remote(bucket.placement.backend):
         return sum(_remove_remote(bucket, one, by) for one in doomed)
     n = len(doomed)
-    values = {
+    values: dict[str, Any] = {
         "tenant": bucket.tenant_id,
         "delete": [True] * n,
         "bucket": [bucket.pk] * n,
@@ -86,6 +86,19 @@ def remove(bucket: Bucket, doomed: Sequence[Doomed], by: str) -> int:
         verdicts: list[str | None] = cursor.fetchone()[0]
         after_commit(realtime.ring, bucket.tenant_id)
     return verdicts.count(None)
+
+
+def end_upload(upload: Upload) -> None:
+    """End an unfinished multipart upload, on its backend first. Raises ProviderError."""
+    if upload.remote_id:
+        placement = Placement.objects.select_related("backend").filter(bucket_id=upload.bucket_id).first()
+        if placement is not None:
+            provider: Any = backends.provider_of(placement.backend)
+            provider.abort_upload(placement.backend_bucket, upload.key, upload.remote_id)
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT storage_end_upload(%s, %s, %s)", [upload.tenant_id, upload.bucket_id, upload.pk]
+        )
 
 
 def _remove_remote(bucket: Bucket, one: Doomed, by: str) -> bool:

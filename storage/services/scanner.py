@@ -247,7 +247,7 @@ class _Scan:
     ) -> int:
         if not delete and (entry is None or described is None):
             return 0  # it went meanwhile
-        values = {
+        values: dict[str, Any] = {
             "tenant": self._bucket.tenant_id,
             "bucket": self._bucket.pk,
             "key": key,

@@ -11,12 +11,16 @@ from datetime import timedelta
 from itertools import islice
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import transaction
 from django.utils import timezone
 
+from gateway import crypto
 from gateway.db.scope import platform_scope
+from storage import providers
 from storage.models import BlobGarbage, Object, ObjectVersion, Upload, UploadPart
 from storage.store import BlobStore
+
+from . import removals
 
 log = logging.getLogger(__name__)
 
@@ -71,11 +75,14 @@ def end_old_uploads() -> int:
     """End multipart uploads that were begun a week ago; how many."""
     with platform_scope("a sweep looks at all tenants"):
         old = Upload.objects.filter(initiated_at__lt=timezone.now() - UPLOAD_AGE)
-        rows = list(old.values_list("tenant_id", "bucket_id", "pk")[:BATCH])
-        for row in rows:
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT storage_end_upload(%s, %s, %s)", row)
-    return len(rows)
+        ended = 0
+        for upload in old[:BATCH]:
+            try:
+                removals.end_upload(upload)
+                ended += 1
+            except (providers.ProviderError, crypto.CannotOpen) as e:
+                log.warning("upload %s: %s", upload.pk, e)
+    return ended
 
 
 def strays(ids: Sequence[str]) -> set[str]:

@@ -78,7 +78,7 @@ def write(
 ) -> None:
     """A write `age` days ago."""
     at = timezone.now() - timedelta(days=age)
-    values = [bucket.tenant_id, delete, bucket.pk, key, size, etag, at, given, tags, lock]
+    values: list[Any] = [bucket.tenant_id, delete, bucket.pk, key, size, etag, at, given, tags, lock]
     with platform_scope("tests"), connection.cursor() as cursor:
         cursor.execute(_PUT, values)
         ObjectVersion.objects.filter(bucket=bucket, key=key).exclude(noncurrent_since=None).update(

@@ -22,6 +22,7 @@ from storage import providers
 from storage.providers.fake import FakeBackend, FakeProvider
 from storage.providers.local import LocalProvider
 from storage.providers.s3 import S3Provider
+from storage.s3.tests.radosgw import RadosGateway, missing
 
 from .provider_contract import Put, RemoteProviderContract, VersionedProviderContract
 
@@ -124,6 +125,34 @@ class TestRclone(RemoteProviderContract):
     @pytest.fixture
     def put(self, rclone: providers.Connection) -> Put:
         return uploader(rclone)
+
+
+@pytest.fixture(scope="module")
+def radosgw() -> Iterator[providers.Connection]:
+    if absent := missing():
+        pytest.skip(f"not installed: {', '.join(absent)}")
+    gateway = RadosGateway(KEYS["access_key"], KEYS["secret_key"])
+    try:
+        gateway.start()
+        yield providers.Connection(endpoint=gateway.url, region="us-east-1", **KEYS)
+    finally:
+        gateway.stop()
+
+
+@pytest.mark.long
+class TestRadosGateway(VersionedProviderContract):
+    @pytest.fixture
+    def provider(self, radosgw: providers.Connection) -> S3Provider:
+        return S3Provider(radosgw)
+
+    @pytest.fixture
+    def put(self, radosgw: providers.Connection) -> Put:
+        return uploader(radosgw)
+
+    def test_what_it_can(self, provider: S3Provider) -> None:
+        found = provider.probe()
+        can = {name for name, has in found.capabilities.items() if has}
+        assert (found.vendor, can) == ("ceph", {"versioning", "object_lock", "customer_keys"})
 
 
 def test_wrong_keys_are_told_as_such(rclone: providers.Connection) -> None:

@@ -113,7 +113,8 @@ BEGIN
         ) AS done);
         UPDATE storage_writeintent SET contested = true
         WHERE tenant_id = p_tenant AND bucket_id = mine.bucket_id AND key = mine.key AND id <> mine.id;
-        IF mine.contested THEN
+        -- Versions with ids of their own do not compete.
+        IF mine.contested AND coalesce(p_version[i], nullif(mine.version_id, ''), 'null') = 'null' THEN
             UPDATE storage_writeintent SET kind = 'verify', next_check_at = clock_timestamp() + p_next_check
             WHERE id = mine.id;
         ELSE

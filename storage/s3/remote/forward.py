@@ -15,7 +15,7 @@ from storage.s3.request import Request
 from storage.s3.sigv4 import UNSIGNED
 from storage.snapshot import BackendInfo
 
-from . import objects, reading, wishes
+from . import reading, wishes
 from .uploads import part_query
 from .writing import announced
 
@@ -37,9 +37,7 @@ async def forward_read(request: Request, bucket: BucketInfo, front: Front) -> De
     """GetObject or HeadObject by the edge; the backend does ranges and conditions."""
     backend = await front.backend(bucket)
     if dialling.streams_here(backend):
-        if request.head.method == "GET":
-            return Handle()
-        return await objects.head(request, bucket, front)
+        return Handle()
     wanted = await reading.wanted(request, bucket, front)
     where = signing.place(backend, bucket, request.key)
     sent = {name: value for name, value in wanted.sent.items() if name.startswith("x-amz-")}

@@ -6,12 +6,13 @@ import hashlib
 from base64 import b64encode
 from datetime import datetime
 
+from storage.errors import ObjectLocked
 from storage.index import BucketInfo, ObjectRow
 from storage.s3.documents import lock
 from storage.s3.front import Front
 
 from . import wishes
-from .objects import version_query
+from .objects import is_locked, unheld, version_query
 from .writing import backend_of
 
 
@@ -24,7 +25,12 @@ async def set_retention(
     *,
     bypass_governance: bool,
 ) -> None:
-    """Retain a version on the backend (None, None: not any more); the index is the caller's. Raises S3Error."""
+    """Retain a version on the backend (None, None: not any more); the index is the caller's.
+
+    Raises S3Error, ObjectLocked.
+    """
+    if _shortens(row, mode, until) and is_locked(unheld(row), bypass=bypass_governance):
+        raise ObjectLocked
     retention = lock.Retention(mode, until) if mode and until else None
     document = lock.write_retention(retention) if retention else b"<Retention/>"
     await _put(bucket, row, "retention", document, front, bypass=bypass_governance)
@@ -33,6 +39,14 @@ async def set_retention(
 async def set_legal_hold(bucket: BucketInfo, row: ObjectRow, front: Front, *, hold: bool) -> None:
     """Hold a version on the backend, or let go of it; the index is the caller's. Raises S3Error."""
     await _put(bucket, row, "legal-hold", lock.write_hold(hold), front, bypass=False)
+
+
+def _shortens(row: ObjectRow, mode: str | None, until: datetime | None) -> bool:
+    """Whether a retention would be less than the one that is there."""
+    if "until" not in row.lock:
+        return False
+    weaker = row.lock.get("mode") != mode
+    return weaker or until is None or until < datetime.fromisoformat(row.lock["until"])
 
 
 async def _put(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import aiohttp
@@ -154,6 +155,11 @@ def is_locked(row: ObjectRow, *, bypass: bool) -> bool:
     if "until" not in row.lock or datetime.fromisoformat(row.lock["until"]) <= datetime.now(UTC):
         return False
     return not (bypass and row.lock.get("mode") == "GOVERNANCE")
+
+
+def unheld(row: ObjectRow) -> ObjectRow:
+    """The version as if nobody held it: what is left is its retention."""
+    return replace(row, lock={name: value for name, value in row.lock.items() if name != "hold"})
 
 
 async def _doomed(change: DeleteCommit, front: Front) -> ObjectRow | None:
