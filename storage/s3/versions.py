@@ -69,5 +69,5 @@ def named(bucket: BucketInfo, row: ObjectRow, version_id: str | None = None) -> 
 
 def _of_marker(row: ObjectRow | None) -> dict[str, str]:
     if row is None or not row.is_delete_marker:
-        return {}
+        return {DELETE_MARKER: "false"}
     return {DELETE_MARKER: "true", VERSION: row.version_id}

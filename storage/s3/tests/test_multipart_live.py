@@ -43,8 +43,9 @@ def upload(
     made = s3.create_multipart_upload(Bucket="docs", Key=key, **options)
     which = {"Bucket": "docs", "Key": key, "UploadId": made["UploadId"]}
     lines = []
+    same = {name: options[name] for name in ("ChecksumAlgorithm",) if name in options}
     for number, part in enumerate(parts, 1):
-        sent = s3.upload_part(**which, PartNumber=number, Body=part)
+        sent = s3.upload_part(**which, PartNumber=number, Body=part, **same)
         sums = {name: value for name, value in sent.items() if name.startswith("Checksum")}
         lines.append({"PartNumber": number, "ETag": sent["ETag"], **sums})
     return which, lines

@@ -187,6 +187,7 @@ def test_a_delete_is_seen_at_once(s3: Any) -> None:
     with pytest.raises(ClientError) as caught:
         s3.head_object(Bucket="docs", Key="gone")
     assert code_of(caught)[1] == 404
+    assert caught.value.response["ResponseMetadata"]["HTTPHeaders"]["x-amz-delete-marker"] == "false"
 
 
 @pytest.mark.parametrize("algorithm", ["CRC32", "CRC32C", "CRC64NVME", "SHA1", "SHA256"])
