@@ -23,6 +23,7 @@ from storage.s3 import (
 )
 from storage.s3.body import Receive
 from storage.s3.checksums import ALGORITHM, TYPE
+from storage.s3.encryption import Writing
 from storage.s3.errors import S3Error
 from storage.s3.front import Front
 from storage.s3.receive import Promised
@@ -117,6 +118,8 @@ async def complete(request: Request, front: Front, receive_body: Receive) -> Ans
         )
     except UploadGone:
         return await _completed_before(request, front, bucket, wanted)
+    # A customer's key must come once more.
+    writing = Writing() if bucket.kind == "s3" else encryption.writing_part(request, bucket, upload)
     _check_parts(wanted, chosen)
     stored = _whole_checksum(request, upload, chosen)
     size = sum(part.size for part in chosen)
@@ -145,7 +148,7 @@ async def complete(request: Request, front: Front, receive_body: Receive) -> Ans
     described = [
         *headers.version(row),
         *expiration.header(bucket, row),
-        *encryption.headers(row.sse),
+        *writing.headers,
     ]
     return _completed(request, row.etag, row.checksums, described)
 

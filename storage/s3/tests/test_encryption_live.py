@@ -82,7 +82,11 @@ def test_uploads_in_parts(s3: Any, sealing: dict[str, Any]) -> None:
         {"PartNumber": n, "ETag": s3.upload_part(**upload, PartNumber=n, Body=body, **again)["ETag"]}
         for n, body in ((1, PART), (2, PART), (5, b"tail"))
     ]
-    s3.complete_multipart_upload(**upload, MultipartUpload={"Parts": parts})
+    if again:
+        with pytest.raises(ClientError) as caught:
+            s3.complete_multipart_upload(**upload, MultipartUpload={"Parts": parts})
+        assert code_of(caught) == ("InvalidRequest", 400)
+    s3.complete_multipart_upload(**upload, MultipartUpload={"Parts": parts}, **again)
     whole = PART + PART + b"tail"
     assert body_of(s3, "parts", **again) == whole
     edge = len(PART)
