@@ -40,6 +40,7 @@ def test_settings_are_changed_by_the_keyboard(page: Page, window: Window, accoun
     expect(rules.get_by_role("group", name="Rule 2")).to_be_visible()
     expect(rules.get_by_label("Keys that begin with").first).to_have_value("logs/")
     rules.get_by_role("button", name="Remove rule 2").click()
+    expect(rules.get_by_role("group", name="Rule 2")).to_have_count(0)
     rules.get_by_role("button", name="Save").click()
     expect(rules.get_by_text("At least one action needs to be specified")).to_be_visible()
     rules.get_by_label("Delete after days").fill("30")
@@ -90,7 +91,7 @@ def test_an_object_deleted_and_brought_back(page: Page, account: Account) -> Non
     page.get_by_role("button", name=re.compile("Restore the version")).click()
     expect(page.get_by_role("region", name="Preview of a.txt")).to_have_text("first\n")
     assert s3.get_object(Bucket="docs", Key="notes/a.txt")["Body"].read() == b"first\n"
-    page.get_by_label("Tags").fill("kind=note")
+    page.get_by_role("textbox", name="Tags").fill("kind=note")
     page.get_by_role("button", name="Save tags").click()
     expect(page.get_by_role("status").filter(has_text="The tags are saved.")).to_be_visible()
     assert s3.get_object_tagging(Bucket="docs", Key="notes/a.txt")["TagSet"] == [
