@@ -86,8 +86,8 @@ def _on_the_wire(rendered: Rendered, *, leaving: bool) -> bytes:
     lines = [STATUS_LINE[status]]
     measured = status in _NO_CONTENT
     for name, value in headers:
-        if b"\n" in value or b"\r" in value or b"\0" in value:
-            raise ValueError(f"{name.decode('latin-1')} holds a line's end")
+        if b"\n" in value or b"\r" in value or b"\0" in value or b"\n" in name or b"\r" in name:
+            raise ValueError(f"{name.decode('latin-1')!r} holds a line's end")
         measured = measured or name == b"content-length"
         lines.append(b"%b: %b\r\n" % (name, value))
     if not measured:

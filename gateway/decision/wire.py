@@ -67,6 +67,7 @@ _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _BLOB_PATH = re.compile(r"(?:[0-9a-z_-]{1,64}/){1,2}[0-9a-z_-]{1,128}\Z")
 _DIAL = re.compile(r"(?:unix//[!-~]+|(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5})\Z")
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+\Z")
+_NAME_BYTES = re.compile(_HEADER_NAME.pattern.encode())
 _HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]+\Z")
 
 
@@ -210,8 +211,12 @@ def render_answer(answer: Answer) -> tuple[int, RawHeaders, bytes]:
 
 
 def encode(pairs: Iterable[tuple[str, str]]) -> RawHeaders:
-    """Text pairs as ASGI wants them."""
-    return [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in pairs]
+    """Text pairs as ASGI wants them. NotSayable for what would be more than one header: servers write it as it is."""
+    found = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in pairs]
+    for name, value in found:
+        if not _NAME_BYTES.match(name) or b"\n" in value or b"\r" in value or b"\0" in value:
+            raise NotSayable(f"a header cannot be {name[:100]!r}, or hold a line's end")
+    return found
 
 
 def _key(name: str) -> bytes:

@@ -8,7 +8,7 @@ from storage.index.types import NULL_VERSION, BucketInfo, ObjectRow
 from storage.s3 import checksums, lock_headers
 from storage.s3.documents import acl, tags
 from storage.s3.errors import S3Error
-from storage.s3.text import http_date
+from storage.s3.text import http_date, is_header
 
 DEFAULT_TYPE: Final = "binary/octet-stream"
 META: Final = "x-amz-meta-"
@@ -163,6 +163,8 @@ def wire(text: str) -> str:
 
 
 def _text(name: str, value: str) -> str:
+    if not is_header(name, value):
+        raise S3Error("InvalidArgument", "That cannot be a header.", extra={"ArgumentName": name[:100]})
     if value.isascii():
         return value
     try:

@@ -24,6 +24,7 @@ from storage.s3 import clock
 from storage.s3.errors import S3Error
 from storage.s3.operation import PREFIX, SUBRESOURCES, in_domain, parse_query
 from storage.s3.sigv4 import UNSIGNED
+from storage.s3.text import is_header
 
 QUERY_CLAIM: Final = ("AWSAccessKeyId", "Expires", "Signature")
 _MAX_SECONDS: Final = 253_402_300_799  # the last of the year 9999
@@ -113,12 +114,20 @@ def from_query(
 
 
 def headers_of(headers: Mapping[str, str], query: Mapping[str, str]) -> dict[str, str]:
-    """The headers of a presigned request with the x-amz-* that its signer moved into the query."""
+    """The headers of a presigned request with the x-amz-* that its signer moved into the query.
+
+    Raises InvalidArgument for what cannot be a header: it would become lines of somebody's answer.
+    """
     moved = {
         name.lower(): value.encode().decode("latin-1")
         for name, value in query.items()
         if name[:6].lower() == "x-amz-"
     }
+    for name, value in moved.items():
+        if not is_header(name, value):
+            raise S3Error(
+                "InvalidArgument", "A parameter cannot be a header.", extra={"ArgumentName": name[:100]}
+            )
     return {**moved, **headers}
 
 

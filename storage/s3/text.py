@@ -6,6 +6,8 @@ from email.utils import format_datetime
 from typing import Final
 from urllib.parse import quote
 
+_NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+\Z")
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _MARKUP: Final = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "\r": "&#13;"}
 _SPECIAL: Final = re.compile('[&<>"\r\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]')
 
@@ -27,6 +29,11 @@ def uri_encode(text: str, safe: str = "") -> str:
 def iso(moment: datetime) -> str:
     """`2026-01-02T03:04:05.000Z`, the form of timestamps in XML answers."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+
+
+def is_header(name: str, value: str) -> bool:
+    """Whether both can stand in a header (RFC 9110, 5.1 and 5.5). What came in a query or a form need not."""
+    return _NAME.match(name) is not None and _CONTROL.search(value) is None
 
 
 def http_date(moment: datetime) -> str:

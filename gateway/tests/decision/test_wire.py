@@ -72,7 +72,7 @@ def test_the_scheme_is_the_edges_word() -> None:
         Forward("h:1", "/", set_headers={"X Y": "a"}),
         Forward("h:1", "/", set_headers={f"X-{n}": "1" for n in range(17)}),
         Forward("h:1", "/", remove_headers=[f"X-{n}" for n in range(9)]),
-        Forward("h:1", "/", set_response_headers={f"X-{n}": "1" for n in range(5)}),
+        Forward("h:1", "/", set_response_headers={f"X-{n}": "1" for n in range(13)}),
     ],
 )
 def test_forwards_that_cannot_be_said(forward: Forward) -> None:
@@ -116,3 +116,20 @@ def test_answers_without_a_body_have_no_length() -> None:
     for status in (204, 304):
         assert b"content-length" not in dict(wire.render_answer(Answer(status))[1])
     assert dict(wire.render_answer(Answer(200, [("Content-Length", "9")]))[1])[b"content-length"] == b"9"
+
+
+@pytest.mark.parametrize(
+    "pair",
+    [
+        ("x-a: b\r\nx-gw-action", "file"),
+        ("x-a b", "c"),
+        ("", "c"),
+        ("x-a", "b\r\nx-gw-action: file"),
+        ("x-a", "b\0"),
+    ],
+)
+def test_a_header_is_one_header(pair: tuple[str, str]) -> None:
+    with pytest.raises(wire.NotSayable):
+        wire.render(Answer(200, [pair]), "s3", SIGNER)
+    with pytest.raises(wire.NotSayable):
+        wire.render(SendFile("ab/c", [pair], ""), "s3", SIGNER)

@@ -9,7 +9,7 @@ from botocore.auth import HmacV1Auth, HmacV1QueryAuth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from storage.s3 import claims, sigv2
+from storage.s3 import claims, headers, sigv2
 from storage.s3.body import payload_of
 from storage.s3.errors import S3Error
 
@@ -305,3 +305,14 @@ def test_what_is_signed_of_the_body() -> None:
     mode = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD"
     claim = Signed(expires=None, headers={"x-amz-content-sha256": mode}).check()
     assert payload_of(claim.payload_hash).is_signed_in_chunks
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("x-amz-meta-a: b\r\nx-gw-action", "file"), ("x-amz-meta-a", "b\r\nc: d"), ("X-Amz-Meta-a b", "c")],
+)
+def test_a_parameter_that_is_no_header_is_refused(name: str, value: str) -> None:
+    with pytest.raises(S3Error, match="cannot be a header"):
+        sigv2.headers_of({}, {name: value})
+    with pytest.raises(S3Error, match="cannot be a header"):
+        headers.kept({name.lower(): value})
