@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -16,13 +18,22 @@ from .shown import OF_TENANT
 
 @admin.register(Object)
 class ObjectAdmin(LogAdmin):
-    list_display = ("key", "bucket", "tenant", "size", "content_type", "place", "writer", "last_modified")
+    list_display: Any = (
+        "key",
+        "bucket",
+        "tenant",
+        "size",
+        "content_type",
+        "place",
+        "writer",
+        "last_modified",
+    )
     list_select_related = ("bucket", "tenant")
-    list_filter = (OF_TENANT, ("bucket", AutocompleteSelectFilter))
+    list_filter: Any = (OF_TENANT, ("bucket", AutocompleteSelectFilter))
     list_filter_submit = True
     search_fields = ("key__startswith", "=etag")
     search_help_text = "The beginning of a key, or an ETag"
-    fields = (
+    fields: Any = (
         "tenant",
         "bucket",
         "key",

@@ -14,7 +14,7 @@ from storage.services import bucket_settings
 
 from .rules import Rule, RuleForm, RuleSet
 
-_DAYS = {"required": False, "min_value": 1, "max_value": (1 << 31) - 1}
+_DAYS: dict[str, Any] = {"required": False, "min_value": 1, "max_value": (1 << 31) - 1}
 
 
 class LifecycleRuleForm(RuleForm):
@@ -23,7 +23,7 @@ class LifecycleRuleForm(RuleForm):
         max_length=255, required=False, help_text="Its ID. Empty: one is made.", widget=text_input()
     )
     enabled = forms.BooleanField(label="It is applied", required=False)
-    prefix = forms.CharField(
+    prefix = forms.CharField(  # type: ignore[assignment]  # a field, which is no attribute of its form
         label="Keys that begin with",
         required=False,
         max_length=1024,

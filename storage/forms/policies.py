@@ -42,7 +42,7 @@ class StatementForm(PageForm):
     username = forms.CharField(
         label="User", required=False, max_length=150, widget=text_input(list="members")
     )
-    prefix = forms.CharField(
+    prefix = forms.CharField(  # type: ignore[assignment]  # a field, which is no attribute of its form
         label="Keys that begin with",
         required=False,
         max_length=1024,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from django.http import QueryDict
@@ -20,8 +20,12 @@ MOST = 1000
 class RuleForm(PageForm):
     """One rule, checked as the S3 API checks it."""
 
-    check: ClassVar[Callable[[list[Rule]], list[Rule]]]
     number = 0
+
+    @staticmethod
+    def check(rules: object) -> list[Rule]:
+        """The rules as they are kept. Raises S3Error."""
+        raise NotImplementedError
 
     @classmethod
     def values_of(cls, rule: Mapping[str, Any]) -> dict[str, Any]:
@@ -36,7 +40,7 @@ class RuleForm(PageForm):
         values = super().clean() or {}
         if not self.errors:
             try:
-                type(self).check([self.rule()])
+                self.check([self.rule()])
             except S3Error as error:
                 self.add_error(None, error.message)
         return values
@@ -52,8 +56,12 @@ class RuleSet:
     title: ClassVar[str]
     lead: ClassVar[str]
     form: ClassVar[type[RuleForm]]
-    verb: ClassVar[Callable[..., Bucket]]
     is_rules = True
+
+    @staticmethod
+    def verb(bucket: Bucket, rules: list[Rule], *, actor: Principal) -> Bucket:
+        """What saves them. Raises DomainError."""
+        raise NotImplementedError
 
     def __init__(self, data: QueryDict | None = None, *, bucket: Bucket) -> None:
         self.bucket = bucket
@@ -83,7 +91,7 @@ class RuleSet:
         return self.saves and not [form for form in self.forms if not form.is_valid()]
 
     def save(self, actor: Principal) -> Bucket:
-        return type(self).verb(self.bucket, [form.rule() for form in self.forms], actor=actor)
+        return self.verb(self.bucket, [form.rule() for form in self.forms], actor=actor)
 
     def refuse(self, error: DomainError) -> None:
         self.refused = error.detail
@@ -98,7 +106,7 @@ class RuleSet:
         """With what was typed so far, not judged yet."""
         form = self.form(**self._named(number))
         form.initial = {
-            name: field.widget.value_from_datadict(data, {}, form.add_prefix(name))  # type: ignore[arg-type]
+            name: field.widget.value_from_datadict(data, {}, form.add_prefix(name))
             for name, field in form.fields.items()
         }
         return self._numbered(form, number)

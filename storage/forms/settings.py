@@ -215,5 +215,5 @@ class NotificationsForm(SettingForm):
         return {"eventbridge": "EventBridgeConfiguration" in bucket.notifications}
 
     def save(self, actor: Principal) -> Bucket:
-        wanted = {"EventBridgeConfiguration": {}} if self.cleaned_data["eventbridge"] else {}
+        wanted: dict[str, Any] = {"EventBridgeConfiguration": {}} if self.cleaned_data["eventbridge"] else {}
         return verbs.set_notifications(self.bucket, wanted, actor=actor)

@@ -28,7 +28,8 @@ def usage(request: PageRequest, name: str) -> HttpResponse:
     found = list(bucket_usage.history(row, timedelta(days=int(span))))
     drawn = [
         charts.draw(
-            "bytes", "Size", [*((one.at, one.bytes) for one in found), (end, held.bytes)], limit=row.quota_bytes,
+            "bytes", "Size", [*((one.at, one.bytes) for one in found), (end, held.bytes + held.upload_bytes)],
+            limit=row.quota_bytes,
             words=lambda amount: size(round(amount)), **times,
         ),
         charts.draw(

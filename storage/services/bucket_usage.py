@@ -26,7 +26,7 @@ class Held:
 def of(bucket: Bucket) -> Held:
     """Exact as of the last commit. Free of queries where `usage` was selected with the bucket."""
     try:
-        kept: BucketUsage = bucket.usage  # type: ignore[attr-defined]
+        kept: BucketUsage = bucket.usage
     except BucketUsage.DoesNotExist:
         return Held()
     return Held(kept.bytes, kept.objects_count, kept.upload_bytes)

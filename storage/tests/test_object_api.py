@@ -77,7 +77,8 @@ def test_versions_of_a_key(admin: Principal) -> None:
 def test_a_level_of_versions_goes_on_where_it_ended(admin: Principal) -> None:
     for key in ("a", "a", "a", "b/1", "b/2", "c"):
         make_object(admin.tenant, "docs", key)
-    seen, after = [], {}
+    seen: list[str] = []
+    after: dict[str, str] | None = {}
     while after is not None:
         found = sent(admin, "get", "/versions", delimiter="/", limit="2", **after)[1]
         seen += [v["key"] for v in found["versions"]] + found["prefixes"]

@@ -149,7 +149,7 @@ class BucketUsageQuerySerializer(serializers.Serializer[Any]):
 
 
 class BucketUsageSerializer(serializers.Serializer[Any]):
-    """Exact at every commit. `history`: samples, oldest first."""
+    """Exact at every commit. `history`: samples, oldest first, with what is in unfinished uploads."""
 
     bytes = serializers.IntegerField(help_text="Older versions included")
     objects_count = serializers.IntegerField()
