@@ -102,7 +102,7 @@ def update_backend(
     ):
         backend = Backend.objects.select_for_update().get(pk=backend.pk)
         before = _public(backend)
-        if changes.get("endpoint", backend.endpoint) != backend.endpoint:
+        if "endpoint" in changes and (actor.is_staff or changes["endpoint"] != backend.endpoint):
             backend.may_be_private = actor.is_staff
         for field, value in changes.items():
             setattr(backend, field, value)
