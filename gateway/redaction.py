@@ -14,12 +14,12 @@ _SHORTEST = 8  # a shorter setting is no secret, and would be found in any text
 
 _NAMES = (
     r"(?:authorization|proxy-authorization|cookie|set-cookie|x-api-key|x-introspect-secret|x-csrf-?token|"
-    r"x-amz-security-token|x-gw-token)"
+    r"x-amz-security-token|x-amz-[a-z-]*customer-key|x-gw-token)"
 )
 _FIELDS = (
     r"(?:pass(?:word|wd)?|(?:new|old|current)_password|secret(?:_?access)?(?:_?key)?|client_secret|api_?key|"
     r"(?:access_|refresh_|id_|bearer_)?token|ticket|challenge|csrfmiddlewaretoken|totp_secret|"
-    r"x-amz-(?:signature|credential|security-token)|signature)"
+    r"x-amz-(?:signature|credential|security-token|[a-z-]*customer-key)|signature)"
 )
 _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
     # A header with its value, up to the end of the line or of the quotes around it.

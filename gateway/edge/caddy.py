@@ -32,6 +32,9 @@ _QUERY_SECRETS = (
     "X-Amz-Signature",
     "X-Amz-Credential",
     "X-Amz-Security-Token",
+    "x-amz-security-token",  # as Signature Version 2 moves headers into a URL
+    "x-amz-server-side-encryption-customer-key",
+    "X-Amz-Server-Side-Encryption-Customer-Key",
     "Signature",
     "token",
     "ticket",
@@ -45,7 +48,11 @@ _SECRET_PATHS = ("/app/invitations/*", "/app/password-reset/*")
 
 _SECRET_BELOW = ("/app/invitations/", "/app/password-reset/")
 """Paths that end with a secret: links in e-mails."""
-_HEADER_SECRETS = ("X-Api-Key", "X-Amz-Security-Token", "X-Introspect-Secret", "X-Gw-Token")
+_HEADER_SECRETS = (
+    *("X-Api-Key", "X-Amz-Security-Token", "X-Introspect-Secret", "X-Gw-Token"),
+    "X-Amz-Server-Side-Encryption-Customer-Key",
+    "X-Amz-Copy-Source-Server-Side-Encryption-Customer-Key",
+)
 
 _PROXY_LOGGER = "http.handlers.reverse_proxy"
 """Silent: it would encode each request for the log it might write. What fails is told to `Decider.failed`."""

@@ -72,6 +72,7 @@ def test_a_task_without_a_request_goes_by_its_own_id_and_leaves_none_behind() ->
         "redis://:HUSH-hush-4711@127.0.0.1:6379/0 is away",
         "postgresql://gatehouse:HUSH-hush-4711@db:5432/gatehouse",
         "GET /s3/b/k?X-Amz-Date=1&X-Amz-Signature=HUSH-hush-4711",
+        "x-amz-server-side-encryption-customer-key: SFVTSC1odXNoLTQ3MTE=HUSH",
         "/api/v1/realtime/events?ticket=HUSH-hush-4711&types=x",
         '{"username": "ada", "password": "HUSH-hush-4711 and more", "x": 1}',
         "{'secret_access_key': 'HUSH-hush-4711'}",

@@ -116,7 +116,8 @@ async def may(
     if bucket.is_off:
         return Decision(False, "not_granted", "The bucket's tenant has storage switched off.")
     tags: Mapping[str, str] = {}
-    if key and rules.policy is not None and rules.policy.asks_tags:
+    policies = (rules.policy, request.access.caller.session)
+    if key and any(policy is not None and policy.asks_tags for policy in policies):
         row = await _row(front, bucket, key, version_id)
         tags = row.tags if row is not None else {}
     context = Context(request, bucket, tags, overrides, asked_tags)
