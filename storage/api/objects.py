@@ -59,7 +59,8 @@ class ObjectDetailsView(ApiView):
         """All that is kept of an object, or of one of its versions."""
         asked = asked_of(request, s.VersionNameSerializer)
         bucket = _bucket(request, asked)
-        decisions.require(bucket, "s3:GetObject", asked["key"], actor=principal(request))
+        action = "s3:GetObjectVersion" if asked["version_id"] else "s3:GetObject"
+        decisions.require(bucket, action, asked["key"], actor=principal(request))
         return Response(s.ObjectDetailsSerializer(versions.find(bucket, **asked)).data)
 
 
@@ -93,7 +94,8 @@ class ObjectTagsView(ApiView):
     def get(self, request: Request) -> Response:
         asked = asked_of(request, s.VersionNameSerializer)
         bucket = _bucket(request, asked)
-        decisions.require(bucket, "s3:GetObjectTagging", asked["key"], actor=principal(request))
+        action = "s3:GetObjectVersionTagging" if asked["version_id"] else "s3:GetObjectTagging"
+        decisions.require(bucket, action, asked["key"], actor=principal(request))
         return Response({"tags": dict(versions.find(bucket, **asked).tags)})
 
     @extend_schema(request=s.PutTagsSerializer, responses=s.TagsSerializer)

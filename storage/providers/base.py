@@ -40,6 +40,9 @@ class RemoteObject:
     content_type: str = ""
     metadata: Mapping[str, str] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        _check_size(self.size)
+
 
 @dataclass(frozen=True, slots=True)
 class RemoteEntry:
@@ -52,6 +55,9 @@ class RemoteEntry:
     version_id: str = ""
     is_latest: bool = True
     is_delete_marker: bool = False
+
+    def __post_init__(self) -> None:
+        _check_size(self.size)
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,3 +173,9 @@ class ObjectProvider(Provider, Protocol):
 
         Raises Refused, Unreachable.
         """
+
+
+def _check_size(size: int) -> None:
+    """A backend is whoever's a tenant says it is: what it says must not make room in the tenant's quota."""
+    if not 0 <= size < 1 << 62:
+        raise ProviderError(f"The backend says that an object has {size} bytes.")

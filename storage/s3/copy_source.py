@@ -112,6 +112,22 @@ async def find(request: Request, front: Front) -> Source:
     return Source(bucket, row, reading, named.version_id, customer)
 
 
+async def check_tags(request: Request, front: Front, source: Source) -> None:
+    """Return when the caller may read the source's tags and set them on the copy, or it has none.
+
+    Raises AccessDenied.
+    """
+    row = source.row
+    if not row.tags:
+        return
+    action = "s3:GetObjectTagging" if source.version_id is None else "s3:GetObjectVersionTagging"
+    version_id = source.version_id or ""
+    reads = await authorise.may(request, front, action, row.key, bucket=source.bucket, version_id=version_id)
+    writes = await authorise.may(request, front, "s3:PutObjectTagging", request.key, asked_tags=row.tags)
+    if not (reads.allowed and writes.allowed):
+        raise S3Error("AccessDenied")
+
+
 def part_range(request: Request, size: int) -> tuple[int, int]:
     """Start and length of what becomes the part: unlike a read's, a copy's range must lie within the object.
 

@@ -31,7 +31,8 @@ def set_tags(
     Raises NotFound, Conflict (code `is_delete_marker`), Invalid for what a tag may not be.
     """
     actor.require("storage.object.write")
-    decisions.require(bucket, "s3:PutObjectTagging", key, actor=actor)
+    action = "s3:PutObjectVersionTagging" if version_id else "s3:PutObjectTagging"
+    decisions.require(bucket, action, key, actor=actor)
     try:
         valid = tags.valid(wanted, tags.MAX_OBJECT_TAGS)
     except S3Error as error:

@@ -38,7 +38,7 @@ def within(inner: Sequence[str] | None, outer: Sequence[str] | None, field: str)
     """Return where `inner` limits at least as much as `outer`. Raises Invalid by field."""
     if outer is None:
         return
-    covered = {"buckets": _is_equal, "prefixes": str.startswith, "actions": _matches}[field]
+    covered = {"buckets": _is_equal, "prefixes": str.startswith, "actions": _is_within}[field]
     if inner is None or not all(any(covered(one, other) for other in outer) for one in inner):
         raise _refused(field, "A key is only narrowed, make another.")
 
@@ -67,8 +67,12 @@ def _is_equal(one: str, other: str) -> bool:
     return one == other
 
 
+def _is_within(inner: str, outer: str) -> bool:
+    names = [f"s3:{name}" for name in ACTIONS]
+    return all(_matches(name, outer) for name in names if _matches(name, inner))
+
+
 def _matches(text: str, pattern: str) -> bool:
-    # Wildcards of the narrower one are plain characters here, which `*` covers and nothing else does.
     return patterns.glob(pattern.lower()).matches(text.lower(), patterns.no_values)
 
 

@@ -121,7 +121,10 @@ class _Scan:
                 self._placement.backend_bucket, after=after, versions=self._versioned
             )
             known = self._known(after, page.next)
-            mended += sum(self._mend(key) for key in self._different(page.entries, known))
+            for key in self._different(page.entries, known):
+                if time.monotonic() > until:
+                    return mended  # a slow backend: the next run reads this page again, which differs less by then
+                mended += self._mend(key)
             if page.next is None:
                 self._note("", timezone.now())
                 break

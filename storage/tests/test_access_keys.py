@@ -11,7 +11,7 @@ from django.utils import timezone
 from gateway.db.scope import tenant_scope
 from gateway.errors import Conflict, DomainError, Forbidden, Invalid
 from storage.models import AccessKey
-from storage.services import access_keys
+from storage.services import access_keys, key_limits
 from storage.services.access_keys import Limits
 from tenants.models import Tenant
 from tenants.principal import Principal
@@ -122,3 +122,11 @@ def test_keys_of_service_accounts(tenant: Tenant, member: Principal) -> None:
         with pytest.raises(Invalid):
             access_keys.issue_access_key("theirs", owner=person, actor=admin)
         access_keys.revoke_access_key(key, actor=admin)
+
+
+def test_a_wildcard_is_narrowed_by_what_it_stands_for() -> None:
+    key_limits.within(["s3:GetObject", "s3:GetObject?cl"], ["s3:Get*"], "actions")
+    key_limits.within(["s3:GetObject"], ["s3:GetObjec?"], "actions")
+    for wider in ("s3:GetObjec*", "s3:*"):
+        with pytest.raises(Invalid):
+            key_limits.within([wider], ["s3:GetObjec?"], "actions")

@@ -167,7 +167,8 @@ def test_an_explicit_deny_binds_the_api_too(admin: Principal) -> None:
     policy = {
         "Version": "2012-10-17",
         "Statement": {
-            "Effect": "Deny", "Principal": "*", "Action": ["s3:DeleteObject*", "s3:PutObjectTagging"],
+            "Effect": "Deny", "Principal": "*",
+            "Action": ["s3:DeleteObject*", "s3:PutObjectTagging", "s3:*ObjectVersion*"],
             "Resource": "arn:aws:s3:::docs/keep/*",
         },
     }  # fmt: skip
@@ -175,6 +176,11 @@ def test_an_explicit_deny_binds_the_api_too(admin: Principal) -> None:
         bucket_settings.set_policy(buckets.get_bucket("docs", actor=admin), json.dumps(policy), actor=admin)
     assert sent(admin, "delete", key="keep/a")[1]["code"] == "policy_denied"
     assert sent(admin, "put", "/tags", {"key": "keep/a", "tags": {}})[1]["code"] == "policy_denied"
+    version = {"key": "keep/a", "version_id": "null"}
+    assert sent(admin, "get", "/details", key="keep/a")[0] == 200
+    assert sent(admin, "get", "/details", **version)[1]["code"] == "policy_denied"
+    assert sent(admin, "get", "/tags", **version)[1]["code"] == "policy_denied"
+    assert sent(admin, "put", "/tags", {**version, "tags": {}})[1]["code"] == "policy_denied"
     outcome = sent(admin, "post", "/bulk-delete", {"prefix": ""})[1]
     assert (outcome["deleted"], [row["key"] for row in outcome["refused"]]) == (1, ["keep/a"])
 

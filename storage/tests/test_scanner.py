@@ -154,3 +154,11 @@ def test_a_bucket_is_scanned_when_somebody_asks(far: FakeBackend, monkeypatch: p
 
 def _bucket(**options: Any) -> Bucket:
     return bucket_of({"Expiration": {"Days": 999}}, kind="fake", **options)
+
+
+@pytest.mark.parametrize("size", [-1, 1 << 70])
+def test_what_a_backend_says_makes_no_room(size: int) -> None:
+    with pytest.raises(providers.ProviderError):
+        providers.RemoteEntry("k", size, "e", OLD)
+    with pytest.raises(providers.ProviderError):
+        providers.RemoteObject(size, "e", OLD)

@@ -120,8 +120,11 @@ async def test_settings_of_a_site_behind_a_proxy(tmp_path_factory: pytest.TempPa
             "Authorization": "Bearer secret-1",
             "X-API-Key": "secret-2",
             "Cookie": "secret-3",
+            "X-Amz-Server-Side-Encryption-Customer-Key": "secret-7",
+            "X-Amz-Copy-Source-Server-Side-Encryption-Customer-Key": "secret-8",
         }
         query = "?X-Amz-Signature=secret-4&X-Amz-Security-Token=secret-5&plain=shown"
+        query += "&x-amz-server-side-encryption-customer-key=secret-9&x-amz-security-token=secret-9"
         async with (
             aiohttp.ClientSession(behind.url) as session,
             session.get("/x" + query, headers={**forwarded, **secret}) as answer,

@@ -46,6 +46,7 @@ async def copy(request: Request, front: Front, receive_body: Receive) -> Answer:
         kept = _inherited(kept, source)
     if not new_tags:
         kept = replace(kept, tags=dict(row.tags))
+        await copy_source.check_tags(request, front, source)
     if source.bucket.id == bucket.id and row.key == request.key and source.version_id is None:
         changes = new_metadata or headers.REDIRECT in request.headers or _asks_encryption(request)
         if not changes:

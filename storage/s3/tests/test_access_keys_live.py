@@ -150,6 +150,36 @@ def test_temporary_credentials_act_as_their_maker_and_only_with_their_token(
     eventually(lambda: outcome(temporary_s3(owner, issued).get_object, **read) == "InvalidAccessKeyId")
 
 
+def test_a_sessions_policy_sees_the_tags_that_objects_have(stack: Stack, owner: Account) -> None:
+    owner.s3().put_object(Bucket="docs", Key="in/secret", Body=b"x", Tagging="secret=yes")
+    statements = [
+        {"Effect": "Allow", "Action": "s3:*", "Resource": "*"},
+        {
+            "Effect": "Deny",
+            "Action": "s3:GetObject",
+            "Resource": "*",
+            "Condition": {"StringEquals": {"s3:ExistingObjectTag/secret": "yes"}},
+        },
+    ]
+    policy = json.dumps({"Version": "2012-10-17", "Statement": statements})
+    with stack.database(), tenant_scope(owner.who.tenant.pk):
+        issued = credentials.issue(policy=policy, actor=owner.who)
+    s3 = temporary_s3(owner, issued)
+    assert outcome(s3.get_object, Bucket="docs", Key="in/a") == "ok"
+    assert outcome(s3.get_object, Bucket="docs", Key="in/secret") == "AccessDenied"
+
+
+def test_a_copy_takes_tags_along_only_for_who_may_read_and_set_them(stack: Stack, owner: Account) -> None:
+    owner.s3().put_object(Bucket="docs", Key="in/tagged", Body=b"x", Tagging="secret=yes")
+    copier = limited(stack, owner, actions=["s3:GetObject", "s3:PutObject"]).s3()
+    where = {"Bucket": "docs", "Key": "copy"}
+    assert outcome(copier.copy_object, CopySource="docs/in/a", **where) == "ok"
+    assert outcome(copier.copy_object, CopySource="docs/in/tagged", **where) == "AccessDenied"
+    replaced = {"CopySource": "docs/in/tagged", "TaggingDirective": "REPLACE", **where}
+    assert outcome(copier.copy_object, **replaced) == "ok"
+    assert owner.s3().get_object_tagging(**where)["TagSet"] == []
+
+
 def test_the_api_exchanges_any_credential(stack: Stack, owner: Account) -> None:
     with stack.database(), tenant_scope(owner.who.tenant.pk):
         _, text = api_keys.issue_key("reader", permissions=["storage.object.read"], actor=owner.who)

@@ -160,3 +160,13 @@ def test_sources_of_copies(header: str, expected: tuple[str, str, str | None]) -
 def test_ids_that_are_none(version_id: str) -> None:
     with pytest.raises(S3Error, match="InvalidArgument"):
         versions.valid(version_id)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"<a/>" * 50_000, b"<a>" * 50_000, b"<Object " + b"a = '' " * 50_000 + b"/>"],
+    ids=["many", "deep", "attributes"],
+)
+def test_a_document_of_too_many_tags_is_not_parsed(content: bytes) -> None:
+    with pytest.raises(S3Error, match="more than 40000 tags"):
+        xml_deletes.read(b"<Delete>" + content + b"</Delete>")
