@@ -92,7 +92,7 @@ def kept(headers: Mapping[str, str]) -> Kept:
     system = {name: _text(name, headers[name]) for name in _KEPT if headers.get(name)}
     if "content-encoding" in system:
         codings = [coding.strip() for coding in system["content-encoding"].split(",")]
-        left = ",".join(coding for coding in codings if coding.lower() != "aws-chunked")
+        left = ", ".join(coding for coding in codings if coding.lower() != "aws-chunked")
         if left:
             system["content-encoding"] = left
         else:

@@ -38,7 +38,12 @@ def within(inner: Sequence[str] | None, outer: Sequence[str] | None, field: str)
     """Return where `inner` limits at least as much as `outer`. Raises Invalid by field."""
     if outer is None:
         return
-    covered = {"buckets": _is_equal, "prefixes": str.startswith, "actions": _is_within}[field]
+    how: dict[str, Callable[[str, str], bool]] = {
+        "buckets": _is_equal,
+        "prefixes": str.startswith,
+        "actions": _is_within,
+    }
+    covered = how[field]
     if inner is None or not all(any(covered(one, other) for other in outer) for one in inner):
         raise _refused(field, "A key is only narrowed, make another.")
 

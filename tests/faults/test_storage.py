@@ -94,6 +94,7 @@ def test_the_decision_is_killed_again_and_again(instance: Instance) -> None:
     for _ in range(KILLS):
         time.sleep(chance.uniform(0.5, 2))
         before = until(lambda: instance.main_pid("decision"), 30, "the decision runs")
+        assert before is not None
         os.kill(before, signal.SIGKILL)
         until(lambda: instance.main_pid("decision") not in (None, before), 60, "it is started again")  # noqa: B023
     until(instance.healthy, 60, "the platform is healthy again")

@@ -152,7 +152,7 @@ class BulkDeleteSerializer(Body):
     """`objects`, or `prefix`."""
 
     bucket = Text(max_length=63)
-    objects = KeySerializer(many=True, required=False, max_length=MOST_KEYS)
+    objects = serializers.ListField(child=KeySerializer(), required=False, max_length=MOST_KEYS)
     prefix = Text(
         max_length=1024,
         required=False,

@@ -139,7 +139,7 @@ def test_what_a_put_leaves_is_what_a_get_gives_back() -> None:
         ("aws-chunked", None),
         ("gzip,aws-chunked", "gzip"),
         ("aws-chunked, gzip", "gzip"),
-        ("gzip, br", "gzip,br"),
+        ("gzip, br", "gzip, br"),
     ],
 )
 def test_the_coding_of_the_wire_is_not_kept(sent: str, kept: str | None) -> None:
