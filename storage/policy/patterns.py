@@ -59,7 +59,7 @@ class Pattern:
         if self.plain is not None:
             return self.plain.match(text) is not None
         pieces = self._filled(values)
-        return pieces is not None and _compiled(pieces).match(text) is not None
+        return pieces is not None and _fits(pieces, text)
 
     def literal(self, values: Values) -> str | None:
         """The text with its variables filled in and its wildcards as plain characters; None: one has no value."""
@@ -167,6 +167,56 @@ def _compiled(pieces: tuple[str | _Any, ...]) -> re.Pattern[str]:
         return re.compile(f"(?s:{first})\\Z")
     *between, last = middle
     return re.compile("(?s:" + first + "".join(f"(?>.*?{run})" for run in between if run) + f".*{last})\\Z")
+
+
+def _fits(pieces: tuple[str | _Any, ...], text: str) -> bool:
+    """As the expression of `_compiled`, for what is asked once: variables may be long, and compiling them is slow."""
+    runs: list[list[str | _Any]] = [[]]
+    for piece in pieces:
+        if piece is MANY:
+            runs.append([])
+        else:
+            runs[-1].append(piece)
+    widths = [sum(len(piece) if isinstance(piece, str) else 1 for piece in run) for run in runs]
+    if sum(widths) > len(text) or not _stands(runs[0], text, 0):
+        return False
+    if len(runs) == 1:
+        return widths[0] == len(text)
+    at = widths[0]
+    for run, width in zip(runs[1:-1], widths[1:-1], strict=True):
+        found = _first(run, text, at)
+        if found < 0:
+            return False
+        at = found + width
+    start = len(text) - widths[-1]
+    return start >= at and _stands(runs[-1], text, start)
+
+
+def _stands(run: list[str | _Any], text: str, at: int) -> bool:
+    """Whether the run is what `text` has at a place; both are long enough."""
+    for piece in run:
+        if not isinstance(piece, str):
+            at += 1
+        elif text.startswith(piece, at):
+            at += len(piece)
+        else:
+            return False
+    return at <= len(text)
+
+
+def _first(run: list[str | _Any], text: str, at: int) -> int:
+    """The first place from `at` on where the run stands, or -1."""
+    before, literal = 0, ""
+    for piece in run:
+        if isinstance(piece, str):
+            literal = piece
+            break
+        before += 1
+    while (found := text.find(literal, at + before)) >= 0:
+        if _stands(run, text, found - before):
+            return found - before
+        at = found - before + 1
+    return -1
 
 
 _States = set[tuple[int, int]]  # piece, and the offset within a literal

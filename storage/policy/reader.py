@@ -19,6 +19,8 @@ from .patterns import Pattern
 from .principals import read_name
 
 VERSIONS: Final = ("2012-10-17", "2008-10-17")
+MAX_VARYING: Final = 100
+"""Texts with variables in a policy: what they stand for is compared anew for each request."""
 _POLICY: Final = {"Version", "Id", "Statement"}
 _STATEMENT: Final = {
     "Sid", "Effect", "Principal", "NotPrincipal", "Action", "NotAction", "Resource", "NotResource", "Condition",
@@ -65,11 +67,14 @@ def _policy(text: str, bucket: str | None) -> Policy:
     sids = [statement.sid for statement in statements if statement.sid]
     if len(set(sids)) != len(sids):
         raise PolicyError("Statement IDs (SID) in a single policy must be unique.", "Statement")
+    patterns_of = [
+        p for s in statements for p in (*s.resources, *(w for c in s.conditions for w in c.wanted))
+    ]
+    varying = [pattern.variables for pattern in patterns_of if pattern.variables]
+    if len(varying) > MAX_VARYING:
+        raise PolicyError(f"At most {MAX_VARYING} texts may hold policy variables.", "Statement")
     asks = any(c.key.startswith(keys.EXISTING_TAG) for s in statements for c in s.conditions) or any(
-        variable.key.startswith(keys.EXISTING_TAG)
-        for s in statements
-        for pattern in (*s.resources, *(w for c in s.conditions for w in c.wanted))
-        for variable in pattern.variables
+        variable.key.startswith(keys.EXISTING_TAG) for found in varying for variable in found
     )
     return Policy(version, policy_id, statements, asks, exposure.is_public(statements))
 

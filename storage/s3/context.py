@@ -11,6 +11,7 @@ from urllib.parse import unquote_to_bytes
 from storage.policy import keys
 from storage.s3 import clock, sigv4
 from storage.s3.documents import tags
+from storage.s3.errors import S3Error
 
 if TYPE_CHECKING:
     from storage.index import BucketInfo
@@ -31,6 +32,7 @@ _OF_HEADER: Final = {
     "s3:object-lock-retain-until-date": "x-amz-object-lock-retain-until-date",
     "s3:object-lock-legal-hold": "x-amz-object-lock-legal-hold",
 }
+_LONGEST: Final = 2048
 _COPY_SOURCE: Final = "s3:x-amz-copy-source"
 
 
@@ -49,7 +51,16 @@ class Context:
     asked_tags: Mapping[str, str] | None = None  # of a body; None: the header's
 
     def __call__(self, key: str) -> Sequence[str] | None:
-        """The values of a condition key as `keys.normal` has it, None where the request has none."""
+        """The values of a condition key as `keys.normal` has it, None where the request has none.
+
+        Raises InvalidArgument for one that is too long to be compared with all that a policy may say of it.
+        """
+        found = self._values(key)
+        if found is not None and any(len(value) > _LONGEST for value in found):
+            raise S3Error("InvalidArgument", f"What the request says as {key[:50]} is too long.")
+        return found
+
+    def _values(self, key: str) -> Sequence[str] | None:
         if key in self.overrides:
             return self.overrides[key]
         if key.startswith(keys.EXISTING_TAG):

@@ -67,3 +67,18 @@ def test_escapes_and_defaults() -> None:
     assert patterns.read("${aws:username, 'nobody'}").matches("nobody", no_values)
     assert not patterns.read("${aws:username}").matches("", no_values)
     assert patterns.read("${aws:username}", variables=False).matches("${aws:username}", no_values)
+
+
+@settings(derandomize=True, max_examples=500, deadline=None)
+@given(_TEXT, _TEXT)
+def test_a_variable_is_matched_as_the_rest(pattern: str, text: str) -> None:
+    found = patterns.read("${a:b}" + pattern.replace("$", ""))
+    for given_value in ("", "a", "ab"):
+        wanted = given_value + pattern.replace("$", "")
+        assert found.matches(text, lambda key, value=given_value: (value,)) == obviously(wanted, text)
+
+
+def test_long_values_of_variables_are_no_expressions() -> None:
+    found = patterns.read("docs/" + "${aws:UserAgent}" * 1000 + "*x")
+    assert not found.matches("docs/" + "a" * 1000, lambda key: ("b" * 8000,))
+    assert patterns.read("*${aws:UserAgent}?x*").matches("a" + "b" * 2000 + "cx", lambda key: ("b" * 2000,))
