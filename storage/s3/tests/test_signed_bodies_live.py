@@ -74,7 +74,7 @@ def blobs(account: Account) -> set[str]:
 
 
 @pytest.mark.parametrize("bucket", ["docs", "moto", "rclone"])
-@pytest.mark.parametrize("trailer", [None, f"x-amz-checksum-crc32:{CRC32}"])
+@pytest.mark.parametrize("trailer", [None, f"x-amz-checksum-crc32:{CRC32}"], ids=["plain", "trailer"])
 def test_signed_chunks_are_stored(account: Account, bucket: str, trailer: str | None) -> None:
     reply = put(account, f"/s3/{bucket}/k", trailer=trailer)
     assert reply.status == 200, reply.body
