@@ -79,7 +79,12 @@ MAKERS = {
     "own_access_key": lambda world: _key(world, "member"),
 }
 
-NEW_BACKEND = {"name": "new", "endpoint": "https://s3.example.org", "access_key": "key", "secret_key": "secret"}
+NEW_BACKEND = {
+    "name": "new",
+    "endpoint": "https://s3.example.org",
+    "access_key": "key",
+    "secret_key": "secret",
+}
 POLICY = {
     "Version": "2012-10-17",
     "Statement": {
