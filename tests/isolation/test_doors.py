@@ -111,9 +111,10 @@ def test_no_filter_finds_what_another_tenant_has(
         filled = world.filled(row)
         for value in (f"{OTHER}*", f"{OTHER}-bucket", who, *there):
             answer = world.answer(replace(filled, query={**filled.query, parameter: value}), "admin")
-            if answer["Content-Type"] == "application/json":
+            listed_by_page = answer["Content-Type"] == "application/json" and "total" in answer.json()["meta"]
+            if listed_by_page:
                 assert answer.json()["meta"]["total"] == 0, value
-            else:  # a file, which may say what it was asked for, or a problem
+            else:  # a file, which may say what it was asked for, a problem, or a list that goes on after a key
                 told = text(answer).replace(value, "")
                 assert answer.status_code in (400, 404) or not [x for x in (who, *other.ids) if x in told], (
                     value
