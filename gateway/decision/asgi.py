@@ -9,7 +9,7 @@ on beside its own, a JSON list of gateway.decision.types.Listener.
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import asdict
 from functools import partial
 from typing import Any
@@ -32,6 +32,7 @@ Scope = MutableMapping[str, Any]
 OpenContext = Callable[[], AbstractAsyncContextManager[DecisionContext]]
 
 BODY_STALL_SECONDS = 60.0
+FINISH_SECONDS = 10.0
 
 # Not a defect: it is busy, restarting, or the connection broke in the middle. The client may try again.
 _DATABASE_AWAY = (
@@ -154,7 +155,8 @@ class DecisionApp:
         decider = self._named(name)
         head = wire.read_head(raw, self._signer)
         logs.request_id.set(head.request_id)
-        exchange = _Exchange(receive, send, has_body=bool(head.content_length) or _is_chunked(raw))
+        has_body = bool(head.content_length) or _is_chunked(raw)
+        exchange = _Exchange(receive, send, has_body=has_body, waits="expect" in head.headers)
         try:
             await decider.handle(head, exchange.receive, exchange.send, ctx)
         except Exception as error:
@@ -187,17 +189,22 @@ class DecisionApp:
 
 
 class _Exchange:
-    """ASGI's receive and send for a handler: a client that stalls is gone, an early answer ends the body."""
+    """ASGI's receive and send for a handler: a client that stalls is gone, an early answer ends the body.
 
-    def __init__(self, receive: Receive, send: Send, *, has_body: bool) -> None:
+    `waits`: the client sends its body only when it is asked for (Expect: 100-continue).
+    """
+
+    def __init__(self, receive: Receive, send: Send, *, has_body: bool, waits: bool) -> None:
         self._receive = receive
         self._send = send
         self._unread = has_body
+        self._waits = waits
         self.started = False
 
     async def receive(self) -> MutableMapping[str, Any]:
         if not self._unread:
             return await self._receive()
+        self._waits = False
         try:
             async with asyncio.timeout(BODY_STALL_SECONDS):
                 message = await self._receive()
@@ -209,11 +216,21 @@ class _Exchange:
     async def send(self, message: MutableMapping[str, Any]) -> None:
         if not self.started:
             self.started = True
+            if self._unread and not self._waits:
+                await self._let_finish()
             if self._unread:
                 # Or the edge would go on to send the body, and call for it where the client waits to be
                 # asked (Expect: 100-continue), to keep its connection with us in step.
                 message = {**message, "headers": [*message["headers"], (b"connection", b"close")]}
         await self._send(message)
+
+    async def _let_finish(self) -> None:
+        """Take what the client still sends, for a while: once the edge cannot write on, it reads no answer of ours."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(FINISH_SECONDS):
+                while self._unread:
+                    await self.receive()
+                    await asyncio.sleep(0)  # a body that has arrived already must not keep the clock from us
 
 
 def _is_chunked(raw: RawHeaders) -> bool:

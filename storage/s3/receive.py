@@ -1,21 +1,15 @@
 """Bodies into the store: written, digested, and compared with everything the request promised of them."""
 
-import asyncio
 from base64 import b64encode
 from collections.abc import Collection, Mapping
-from contextlib import suppress
 from dataclasses import replace
-from typing import Final
 
-from storage.errors import StorageRefusal
 from storage.s3 import checksums
 from storage.s3.body import MAX_OBJECT, Body, Payload, Receive, announced_size
 from storage.s3.errors import S3Error
 from storage.s3.front import Front
 from storage.s3.request import Request
 from storage.store.digests import BlobInfo, Digests
-
-FINISH_SECONDS: Final = 10.0
 
 
 class Promised:
@@ -93,13 +87,8 @@ async def into_store(
         expected=size or 0,
         sealing=sealing,
     ) as writer:
-        try:
-            async for piece in body:
-                await writer.write(piece)
-        except (S3Error, StorageRefusal) as error:
-            if not (isinstance(error, S3Error) and error.code == "RequestTimeout"):
-                await _let_finish(receive)
-            raise
+        async for piece in body:
+            await writer.write(piece)
         info = await writer.finish()
     try:
         promised.check(info.md5, info.checksums, body.trailers)
@@ -107,16 +96,6 @@ async def into_store(
         await discard(front, info)
         raise
     return replace(info, checksums={name: info.checksums[name] for name in keep})
-
-
-async def _let_finish(receive: Receive) -> None:
-    """Take what the client still sends, for a while: a proxy that cannot write any more forgets to read our answer."""
-    with suppress(TimeoutError):
-        async with asyncio.timeout(FINISH_SECONDS):
-            while True:
-                message = await receive()
-                if message["type"] != "http.request" or not message.get("more_body"):
-                    return
 
 
 def require_digest(request: Request) -> None:

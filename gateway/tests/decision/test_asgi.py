@@ -98,12 +98,28 @@ async def test_a_stalled_body_is_a_client_that_left(
     assert body["body"] == b"http.disconnect"
 
 
-async def test_an_answer_before_the_bodys_end_closes_the_connection(app: DecisionApp) -> None:
+async def test_an_answer_before_the_bodys_end_closes_the_connection(
+    app: DecisionApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(asgi, "FINISH_SECONDS", 0.01)
+
     async def first_part() -> Any:
         return {"type": "http.request", "body": b"12", "more_body": True}
 
     start, _ = await ask(app, "/handle/busy", first_part)
     assert (b"connection", b"close") in start["headers"]
+
+
+async def test_an_early_answer_waits_for_the_client_to_have_said_all(app: DecisionApp) -> None:
+    parts = iter([b"1", b"2", b""])
+
+    async def receive() -> Any:
+        part = next(parts)
+        return {"type": "http.request", "body": part, "more_body": bool(part)}
+
+    start, _ = await ask(app, "/handle/busy", receive)
+    assert (b"connection", b"close") not in start["headers"]
+    assert list(parts) == []
 
 
 async def test_lifespan_opens_and_closes_the_context(app: DecisionApp) -> None:
