@@ -32,7 +32,8 @@ Scope = MutableMapping[str, Any]
 OpenContext = Callable[[], AbstractAsyncContextManager[DecisionContext]]
 
 BODY_STALL_SECONDS = 60.0
-FINISH_SECONDS = 10.0
+# How long a client that is refused may go on sending, and be silent meanwhile, before it is cut off.
+FINISH_SECONDS, PAUSE_SECONDS = 10.0, 1.0
 
 # Not a defect: it is busy, restarting, or the connection broke in the middle. The client may try again.
 _DATABASE_AWAY = (
@@ -198,17 +199,18 @@ class _Exchange:
         self._receive = receive
         self._send = send
         self._unread = has_body
-        self._waits = waits
+        self._silent = waits
         self.started = False
 
     async def receive(self) -> MutableMapping[str, Any]:
         if not self._unread:
             return await self._receive()
-        self._waits = False
+        self._silent = False
         try:
             async with asyncio.timeout(BODY_STALL_SECONDS):
                 message = await self._receive()
         except TimeoutError:
+            self._silent = True
             return {"type": "http.disconnect"}
         self._unread = message["type"] == "http.request" and message.get("more_body", False)
         return message
@@ -216,7 +218,7 @@ class _Exchange:
     async def send(self, message: MutableMapping[str, Any]) -> None:
         if not self.started:
             self.started = True
-            if self._unread and not self._waits:
+            if self._unread and not self._silent:
                 await self._let_finish()
             if self._unread:
                 # Or the edge would go on to send the body, and call for it where the client waits to be
@@ -229,7 +231,8 @@ class _Exchange:
         with suppress(TimeoutError):
             async with asyncio.timeout(FINISH_SECONDS):
                 while self._unread:
-                    await self.receive()
+                    async with asyncio.timeout(PAUSE_SECONDS):
+                        await self.receive()
                     await asyncio.sleep(0)  # a body that has arrived already must not keep the clock from us
 
 
