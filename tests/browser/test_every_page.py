@@ -92,6 +92,7 @@ def fits(page: Page) -> bool:
     return bool(page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"))
 
 
+@pytest.mark.timeout(300)  # axe looks at some forty pages
 def test_pages(page: Page, account: Account) -> None:
     """One window goes through them all, as a person does."""
     account.bucket("docs")
