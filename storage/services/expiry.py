@@ -26,7 +26,6 @@ from storage.lifecycle import Rule
 from storage.models import Bucket, Upload
 
 from . import removals
-from .removals import Doomed
 
 log = logging.getLogger(__name__)
 
@@ -131,19 +130,19 @@ class _Run:
 
     def _expire(self, rule: Rule, until: datetime) -> None:
         for found in self._pages(_CURRENT, rule, until, lambda row: (row[0], 0)):
-            self._remove([Doomed(key, etag=etag, last_modified=at) for key, etag, at in found])
+            self._remove([removals.Doomed(key, etag=etag, last_modified=at) for key, etag, at in found])
         if rule.is_for_all:
             self._expire_markers(rule, until)
 
     def _expire_noncurrent(self, rule: Rule, until: datetime) -> None:
         for found in self._pages(_NONCURRENT, rule, until, lambda row: (row[0], row[1])):
-            self._remove([Doomed(key, version_id) for key, _, version_id in found])
+            self._remove([removals.Doomed(key, version_id) for key, _, version_id in found])
 
     def _expire_markers(self, rule: Rule, until: datetime) -> None:
         if not self._bucket.versioning:
             return
         for found in self._pages(_MARKERS, rule, until, lambda row: (row[0], 0)):
-            self._remove([Doomed(key, version_id) for key, version_id in found])
+            self._remove([removals.Doomed(key, version_id) for key, version_id in found])
 
     def _abort(self, rule: Rule, until: datetime) -> None:
         old = Upload.objects.filter(bucket=self._bucket, initiated_at__lte=until).order_by("initiated_at")
@@ -156,7 +155,7 @@ class _Run:
     def _cutoff(self, days: int) -> datetime:
         return lifecycle.cutoff(self.now, days, day_seconds())
 
-    def _remove(self, doomed: list[Doomed]) -> None:
+    def _remove(self, doomed: list[removals.Doomed]) -> None:
         self.removed += removals.remove(self._bucket, doomed, BY)
         if time.monotonic() > self._until:
             raise _OutOfTime
