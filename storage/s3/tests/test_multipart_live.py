@@ -233,7 +233,7 @@ def test_parts_copied_from_an_object(s3: Any) -> None:
     assert complete(s3, which, lines)["ETag"] == ETAG
     assert s3.get_object(Bucket="docs", Key="copied")["Body"].read() == BODY
     which, _ = upload(s3, "copied", [])
-    malformed = {wrong: ("InvalidArgument", 400) for wrong in ("bytes=5-", "bytes=-5", "0-4")}
+    malformed = dict.fromkeys(("bytes=5-", "bytes=-5", "0-4"), ("InvalidArgument", 400))
     for wrong, code in {f"bytes=0-{len(BODY)}": ("InvalidRange", 416), **malformed}.items():
         with pytest.raises(ClientError) as caught:
             s3.upload_part_copy(**which, PartNumber=1, CopySource="docs/whole", CopySourceRange=wrong)
