@@ -33,7 +33,7 @@ class RetentionForm(PageForm):
     mode = forms.ChoiceField(
         choices=[
             (lock.GOVERNANCE, "Governance: who holds storage.object.lock may unlock it"),
-            (lock.COMPLIANCE, "Compliance: nobody may, not even the platform's staff"),
+            (lock.COMPLIANCE, "Compliance: nobody may as long as the tenant is there"),
         ],
         widget=forms.RadioSelect,
     )

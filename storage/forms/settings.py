@@ -85,7 +85,7 @@ class LockForm(SettingForm):
         choices=[
             ("", "only where whoever writes them asks for it"),
             ("GOVERNANCE", "in governance mode: who holds storage.object.lock may unlock them"),
-            ("COMPLIANCE", "in compliance mode: nobody may, not even the platform's staff"),
+            ("COMPLIANCE", "in compliance mode: nobody may as long as the tenant is there"),
         ],
         widget=forms.RadioSelect,
     )
