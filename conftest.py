@@ -6,14 +6,22 @@ PostgreSQL and Valkey come from the environment; `make test` starts them, and fo
 
 from __future__ import annotations
 
+import gc
 import os
+import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import partial
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlsplit
 
 import psycopg
 import pytest
+from argon2 import PasswordHasher
+from django.core.cache import cache
+from django_ratelimit import core as ratelimit_core
 from psycopg import sql
 from pytest_django.plugin import DjangoDbBlocker
 
@@ -44,6 +52,84 @@ def _tests_own_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[No
         STORAGE_ROOT=tmp_path_factory.mktemp("blobs"),
     ):
         yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def product_key_hasher() -> Iterator[PasswordHasher]:
+    """What hashes the secrets of API keys in the product. Tests make hundreds, with the least cost."""
+    from tenants.services import key_secrets
+
+    product = key_secrets._HASHER
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(key_secrets, "_HASHER", PasswordHasher(time_cost=1, memory_cost=64, parallelism=1))
+        yield product
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection() -> None:
+    """The collector of garbage need not go through thousands of tests again and again, nor through them later."""
+    gc.disable()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    twice = [name for name, count in Counter(one.nodeid for one in items).items() if count > 1]
+    if twice:
+        raise pytest.UsageError(f"workers would run only one of those that share an id: {twice}")
+    marked = [one.nodeid for one in items if one.get_closest_marker("browser")]
+    if astray := [name for name in marked if not name.startswith("tests/browser/")]:
+        raise pytest.UsageError(f"`make test` looks for these in tests/browser alone: {astray}")
+    items.sort(key=_turn)
+
+
+# Files of half a minute and more: a worker that begins one of them last works alone for as long.
+_FIRST = (
+    "tests/permissions/test_permissions.py",
+    "tests/isolation/test_doors.py",
+    "tests/test_operations.py",
+    "storage/s3/tests/test_clients_live.py",
+    "tests/test_bad_input.py",
+    "storage/s3/tests/test_remote_live.py",
+    "tests/openapi/test_as_nobody.py",
+    "realtime/tests/test_slow_readers.py",
+    "realtime/tests/test_outages.py",
+    "storage/s3/tests/test_access_keys_live.py",
+    "tests/browser/test_every_page.py",
+    "tests/browser/test_policy.py",
+)
+
+
+def _turn(item: pytest.Item) -> int:
+    path = item.nodeid.partition("::")[0]
+    return _FIRST.index(path) if path in _FIRST else len(_FIRST)
+
+
+def pytest_collection_finish() -> None:
+    gc.enable()
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(autouse=True)
+def _one_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What counts requests by the minute in this process sees no minute end during a test."""
+    monkeypatch.setattr(ratelimit_core, "time", SimpleNamespace(time=partial(float, time.time())))
+
+
+class _Patient:
+    """The cache as it is, except that what it forgets soon it keeps for an hour more."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(cache, name)
+
+    def add(self, key: str, value: object, timeout: float) -> bool:
+        return bool(cache.add(key, value, timeout=timeout + 3600))
+
+
+@pytest.fixture(autouse=True)
+def _no_wait_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No wait between attempts to guess ends during a test, however slow the machine is."""
+    monkeypatch.setattr("tenants.services.throttle.cache", _Patient())
 
 
 @pytest.fixture(autouse=True)
@@ -115,26 +201,24 @@ def _delete_all(owner: psycopg.Connection[Any]) -> None:
 
 
 @pytest.fixture(scope="session")
-def django_db_setup(
-    django_test_environment: None, django_db_blocker: DjangoDbBlocker, django_db_keepdb: bool
-) -> Iterator[None]:
+def django_db_setup(django_test_environment: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
     """The application has its real rights in it, plus TRUNCATE, which empties tables between tests."""
     from django.db import connection
-    from django.test.utils import setup_databases, teardown_databases
 
     from gateway.db.owner import as_owner
     from gateway.db.roles import prepare_roles
+    from tests import database
 
+    before = connection.settings_dict["NAME"]
+    name = f"test_{before}"
     with django_db_blocker.unblock():
-        with as_owner():
-            prepare_roles()  # roles belong to the cluster: the policies of the first migration name them
-            made = setup_databases(
-                verbosity=0, interactive=False, keepdb=django_db_keepdb, serialized_aliases=[]
-            )
-            prepare_roles(truncate=True)
-            name = connection.settings_dict["NAME"]
+        database.make(name)
+        connection.close()
         connection.settings_dict["NAME"] = name
+        with as_owner():
+            prepare_roles(truncate=True)
     yield
-    if not django_db_keepdb:
-        with django_db_blocker.unblock(), as_owner():
-            teardown_databases(made, verbosity=0)
+    with django_db_blocker.unblock():
+        connection.close()
+    connection.settings_dict["NAME"] = before
+    database.drop(name)

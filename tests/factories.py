@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from typing import Any
 
+from django.test import Client
 from rest_framework.test import APIClient
 
 from gateway.db.scope import platform_scope
@@ -68,3 +69,11 @@ def client(who: Principal | None = None, **headers: str) -> APIClient:
         headers = {"Authorization": bearer(who), "X-Tenant": who.tenant.slug} | headers
     api.credentials(**{f"HTTP_{k.upper().replace('-', '_')}": v for k, v in headers.items()})
     return api
+
+
+def browser(who: Principal) -> Client:
+    """A browser in which `who` is signed in."""
+    assert who.user is not None
+    signed_in = Client()
+    signed_in.force_login(who.user)
+    return signed_in

@@ -20,13 +20,14 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
-import boto3
 import httpx
 from botocore.config import Config
 
 from gateway.supervisor import engine, sessions
 from gateway.supervisor.child import die_with_parent
-from gateway.supervisor.ports import pick
+
+from . import aws
+from .ports import free_ports
 
 T = TypeVar("T")
 
@@ -99,7 +100,7 @@ class Member:
     def s3(self, **config: Any) -> Any:
         """A boto3 client in path style that never retries: what the platform answers is what the caller sees."""
         options: dict[str, Any] = {"retries": {"total_max_attempts": 1}, "s3": {"addressing_style": "path"}}
-        client = boto3.session.Session().client(
+        client = aws.client(
             "s3",
             endpoint_url=f"{self.url}/s3",
             region_name="us-east-1",
@@ -119,7 +120,7 @@ class Instance:
 
     def __init__(self, home: Path, environment: dict[str, str] | None = None) -> None:
         self.home, self.log = home, home.with_suffix(".log")
-        self.port, self.https_port = pick(None), pick(None)
+        self.port, self.https_port = free_ports(2)
         kept = {name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN)}
         self._environment = {
             **kept,

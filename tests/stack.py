@@ -12,18 +12,19 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 from uuid import uuid4
 
-import boto3
-import psycopg
 import pytest
 from botocore.config import Config
+from django.core.management import call_command
 from django.db import connection
+from django.test import override_settings
 from pytest_django.plugin import DjangoDbBlocker
 
 from gateway.db.scope import tenant_scope
@@ -31,19 +32,11 @@ from storage.services import access_keys, backends, buckets, placements
 from tenants.models import Tenant
 from tenants.principal import Principal
 
-from . import factories
+from . import aws, database, factories
+from .ports import free_ports
 
 ROOT = Path(__file__).resolve().parents[1]
 BIN = Path(sys.executable).parent
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports that nothing listens on."""
-    with ExitStack() as open_sockets:
-        probes = [open_sockets.enter_context(socket.socket()) for _ in range(count)]
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [int(probe.getsockname()[1]) for probe in probes]
 
 
 class Process:
@@ -60,6 +53,10 @@ class Process:
         return self._child.pid
 
     def start(self, ready: Callable[[], bool], *, patience: float = 60) -> None:
+        self.begin()
+        self.wait(ready, patience=patience)
+
+    def begin(self) -> None:
         with self.log.open("ab") as log:
             self._child = subprocess.Popen(
                 self._command,
@@ -69,6 +66,10 @@ class Process:
                 stderr=log,
                 stdin=subprocess.DEVNULL,
             )
+
+    def wait(self, ready: Callable[[], bool], *, patience: float = 60) -> None:
+        """Until it serves. Raises RuntimeError where it ends instead, or takes longer."""
+        assert self._child
         end = time.monotonic() + patience
         while not ready():
             if self._child.poll() is not None or time.monotonic() > end:
@@ -76,10 +77,14 @@ class Process:
                 raise RuntimeError(f"{self.name} did not start: {self.log.read_text()[-2000:]}")
             time.sleep(0.02)
 
+    def terminate(self) -> None:
+        if self._child is not None:
+            self._child.terminate()
+
     def stop(self) -> None:
         if self._child is None:
             return
-        self._child.terminate()
+        self.terminate()
         try:
             self._child.wait(10)
         except subprocess.TimeoutExpired:
@@ -117,7 +122,7 @@ class Account:
         """A boto3 client with its default settings."""
         options: dict[str, Any] = {"retries": {"max_attempts": 1}, "proxies": {}}
         options["s3"] = {"addressing_style": "path"}
-        return boto3.session.Session().client(
+        return aws.client(
             "s3",
             endpoint_url=(self.stack.https_url if https else self.stack.url) + "/s3",
             region_name="us-east-1",
@@ -154,8 +159,6 @@ class Stack:
             "GATEHOUSE_HTTPS_PORT": str(self.https_port),
             "EDGE_FRONT": "1",
             "PUBLIC_BASE_URL": f"http://127.0.0.1:{self.port}",
-            "BOOTSTRAP_ADMIN_USERNAME": "root-of-all",
-            "BOOTSTRAP_ADMIN_PASSWORD": factories.PASSWORD,
             "API_RATE_LIMIT": "0",  # tests come from one address
             "AUTH_RATE_LIMIT": "0",
             "S3_RATE_LIMIT": "0",
@@ -183,12 +186,11 @@ class Stack:
 
     def start(self) -> None:
         (self.home / "run").mkdir(mode=0o700)
-        self._as_owner(
-            f"DROP DATABASE IF EXISTS {self.name} WITH (FORCE)",
-            f"CREATE DATABASE {self.name} TEMPLATE template0",
-        )
-        self._run("manage.py", "prepare")
-        self._run("-m", "gateway.edge")
+        with self._blocker.unblock():
+            database.make(self.name)
+        first = {"BOOTSTRAP_ADMIN_USERNAME": "root-of-all", "BOOTSTRAP_ADMIN_PASSWORD": factories.PASSWORD}
+        with self.database(), override_settings(**first):
+            call_command("bootstrap", stdout=StringIO())
         uvicorn = [
             "-m",
             "uvicorn",
@@ -201,25 +203,29 @@ class Stack:
             "warning",
         ]
         decision = ["--http", "gateway.decision.protocol:EdgeProtocol", "gateway.decision.app:app"]
-        self._start_python("decision", *uvicorn, "--ws", "none", "--no-proxy-headers", *decision, "--uds")
-        self._start_python("live", *uvicorn, "--ws", "websockets-sansio", "gateway.asgi:application", "--uds")
-        self._start_web("web")
-        command = (BIN / "caddy", "run", "--config", self.home / "run" / "caddy.json")
-        caddy = self._processes["caddy"] = Process("caddy", self.home, self.environment, *command)
-        caddy.start(lambda: listens(str(self.home / "run" / "plain.sock")))
-        front = self._processes["front"] = Process(
-            "front", self.home, self.environment, sys.executable, "-m", "gateway.edge.front"
-        )
-        front.start(lambda: listens(("127.0.0.1", self.port)))
+        ready = [
+            self._begin_python(
+                "decision", *uvicorn, "--ws", "none", "--no-proxy-headers", *decision, "--uds"
+            ),
+            self._begin_python(
+                "live", *uvicorn, "--ws", "websockets-sansio", "gateway.asgi:application", "--uds"
+            ),
+            self._begin_web("web"),
+        ]
+        self._run("-m", "gateway.edge")
+        caddy = self._begin("caddy", BIN / "caddy", "run", "--config", self.home / "run" / "caddy.json")
+        front = self._begin("front", sys.executable, "-m", "gateway.edge.front")
+        for wait in ready:
+            wait()
+        caddy.wait(lambda: listens(str(self.home / "run" / "plain.sock")))
+        front.wait(lambda: listens(("127.0.0.1", self.port)))
 
     def stop(self) -> None:
+        for process in self._processes.values():
+            process.terminate()
         for process in reversed(self._processes.values()):
             process.stop()
-        for _ in range(100):
-            with suppress(psycopg.errors.InsufficientPrivilege):  # autovacuum's, which a superuser alone ends
-                return self._as_owner(f"DROP DATABASE IF EXISTS {self.name} WITH (FORCE)")
-            time.sleep(0.1)
-        raise RuntimeError(f"{self.name} cannot be dropped")
+        database.drop(self.name)
 
     @contextmanager
     def database(self) -> Iterator[None]:
@@ -257,21 +263,28 @@ class Stack:
     @contextmanager
     def another_web(self, name: str = "web2") -> Iterator[str]:
         """A second web process, which the edge does not know, on the socket of that name."""
-        self._start_web(name)
+        self._begin_web(name)()
         try:
             yield name
         finally:
             self._processes.pop(name).stop()
 
-    def _start_web(self, name: str) -> None:
+    def _begin_web(self, name: str) -> Callable[[], None]:
         granian = ["-m", "granian", "--interface", "wsgi", "--workers", "1", "--blocking-threads", "4"]
-        self._start_python(name, *granian, "--log-level", "warning", "gateway.wsgi:application", "--uds")
+        return self._begin_python(
+            name, *granian, "--log-level", "warning", "gateway.wsgi:application", "--uds"
+        )
 
-    def _start_python(self, name: str, *arguments: str) -> None:
+    def _begin_python(self, name: str, *arguments: str) -> Callable[[], None]:
+        """Begin what listens on the socket of that name; what to call to wait for it."""
         path = self.home / "run" / f"{name}.sock"
-        command = (sys.executable, *arguments, str(path))
+        process = self._begin(name, sys.executable, *arguments, str(path))
+        return lambda: process.wait(lambda: listens(str(path)))
+
+    def _begin(self, name: str, *command: str | Path) -> Process:
         process = self._processes[name] = Process(name, self.home, self.environment, *command)
-        process.start(lambda: listens(str(path)))
+        process.begin()
+        return process
 
     def _run(self, *arguments: str) -> None:
         done = subprocess.run(
@@ -282,11 +295,6 @@ class Stack:
 
     def _renamed(self, url: str) -> str:
         return urlunsplit(urlsplit(url)._replace(path=f"/{self.name}"))
-
-    def _as_owner(self, *statements: str) -> None:
-        with psycopg.connect(os.environ["DATABASE_OWNER_URL"], autocommit=True) as conn:
-            for statement in statements:
-                conn.execute(statement)
 
 
 def listens(address: str | tuple[str, int]) -> bool:

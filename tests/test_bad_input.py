@@ -13,14 +13,14 @@ from typing import Any
 import pytest
 from django.conf import settings
 from django.db import connection
-from drf_spectacular.generators import SchemaGenerator
 from pytest_django.plugin import DjangoDbBlocker
 
+from gateway.api.document import document
 from tests.permissions.rows import MAKERS, ROWS
 from tests.permissions.table import OK, Row
 from tests.permissions.world import World, built, rolled_back
 
-DOCUMENT = SchemaGenerator().get_schema(request=None, public=True)
+DOCUMENT = json.loads(document())
 # JSON's types, and for each what is of another. JSON has no two spellings of a number or a truth.
 WRONG: dict[str, list[Any]] = {
     "string": [7, ["x"]],

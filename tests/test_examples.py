@@ -126,7 +126,7 @@ async def test_an_activity_beats_and_can_be_cancelled(
     environment.on_heartbeat = lambda *details: beaten.set()
     call = ToolCall(at.id, "run_command", {"command": "sleep 60"}, timeout_seconds=3)
     running = asyncio.ensure_future(environment.run(activities.invoke_tool, call))
-    await asyncio.wait_for(beaten.wait(), 10)
+    await asyncio.wait_for(beaten.wait(), 30)
     environment.cancel()
     with pytest.raises(asyncio.CancelledError):
-        await asyncio.wait_for(running, 10)
+        await asyncio.wait_for(running, 30)

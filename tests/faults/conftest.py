@@ -14,8 +14,8 @@ import pytest
 from botocore.config import Config
 
 from gateway.supervisor import probes
-from gateway.supervisor.ports import pick
 from tests.instance import Instance, running, until
+from tests.ports import free_port
 
 
 @pytest.fixture(scope="package")
@@ -28,7 +28,7 @@ class Moto:
     """A provider that speaks S3, in a process of its own."""
 
     def __init__(self) -> None:
-        self._port = pick(None)
+        self._port = free_port()
         self.url = f"http://127.0.0.1:{self._port}"
         program = Path(sys.executable).with_name("moto_server")
         self._process = subprocess.Popen(

@@ -6,6 +6,7 @@ Every text that a tenant may choose has the tenant's slug in it, so that a leak 
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -16,7 +17,7 @@ from gateway.db.scope import platform_scope, tenant_scope
 from realtime.models import Event
 from realtime.services import publish
 from storage import models as storage
-from storage.services import access_keys, backends, buckets
+from storage.services import access_keys, backends, buckets, share_links
 from storage.tests.test_api import make_object
 from tenants import models as tenants
 from tenants.principal import Principal
@@ -124,6 +125,13 @@ def an_object(admin: Principal) -> Model:
     make_object(admin.tenant, f"{admin.tenant.slug}-bucket", key)
     found: Model = storage.Object.objects.get(key=key)
     return found
+
+
+@makes(storage.ShareLink)
+def share_link(admin: Principal) -> Model:
+    slug = admin.tenant.slug
+    bucket = storage.Bucket.objects.get(name=f"{slug}-bucket")
+    return share_links.create(bucket, f"{slug} object", lasts=timedelta(days=1), actor=admin)[0]
 
 
 @makes(storage.ObjectVersion)

@@ -72,7 +72,7 @@ def test_a_socket_has_the_own_events_alone(
         happen(sides, "after")
         sources = set()
         while True:
-            event = json.loads(socket.recv(timeout=10))
+            event = json.loads(socket.recv(timeout=30))
             sources.add(event["source"].split("/")[2])
             if event["subject"] == "after":
                 break

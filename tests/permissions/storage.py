@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 from gateway.db.scope import tenant_scope
 from storage.models import Object
-from storage.services import access_keys, backends, buckets, objects
+from storage.services import access_keys, backends, buckets, objects, share_links
 from storage.tests.test_api import make_object
 
-from .table import ADMIN, MEMBER, SIGNED_IN, STAFF, VIEWER, api, page
+from .table import ADMIN, MEMBER, OPEN, SIGNED_IN, STAFF, VIEWER, api, page
 from .world import World
 
 
@@ -60,6 +61,15 @@ def _key(world: World, of: str) -> object:
         return access_keys.issue_access_key("row", actor=world.principals[of])[0].public_id
 
 
+def _share_link(world: World, of: str) -> tuple[object, str]:
+    """Its id, and the token in its URL."""
+    _object(world)
+    with tenant_scope(world.home.pk):
+        bucket = buckets.get_bucket("filled", actor=world.admin)
+        link, url = share_links.create(bucket, "key", lasts=timedelta(hours=1), actor=world.principals[of])
+    return link.public_id, url.rpartition("/")[2]
+
+
 def _default(world: World) -> str:
     backends.ensure_default_backends()
     return "local"
@@ -77,6 +87,9 @@ MAKERS = {
     "version": _version,
     "access_key": lambda world: _key(world, "admin"),
     "own_access_key": lambda world: _key(world, "member"),
+    "share_link": lambda world: _share_link(world, "admin")[0],
+    "own_share_link": lambda world: _share_link(world, "viewer")[0],
+    "share_token": lambda world: _share_link(world, "admin")[1],
 }
 
 NEW_BACKEND = {
@@ -85,6 +98,7 @@ NEW_BACKEND = {
     "access_key": "key",
     "secret_key": "secret",
 }
+CHANGED_BACKEND = {"name": "renamed", "endpoint": "https://s3.example.org", "style": "path"}
 POLICY = {
     "Version": "2012-10-17",
     "Statement": {
@@ -150,8 +164,22 @@ ROWS = [
         "POST", "storage/objects/links", MEMBER, body=OBJECT | {"method": "PUT"}, needs="storage.object.write",
         case="to upload",
     ),
+    api("GET", "storage/share-links", VIEWER),
+    api("POST", "storage/share-links", VIEWER, body=OBJECT),
+    api("DELETE", "storage/share-links/{share_link}", VIEWER.but(viewer=404), case="an administrator's"),
+    api("DELETE", "storage/share-links/{own_share_link}", VIEWER, case="a viewer's"),
+    page("GET", "/app/backends", ADMIN),
+    page("GET", "/app/backends/new", ADMIN),
+    page("POST", "/app/backends/new", ADMIN, 302, body=NEW_BACKEND),
+    page("GET", "/app/backends/{backend}", ADMIN),
+    page("POST", "/app/backends/{backend}", ADMIN, 302, body=CHANGED_BACKEND),
+    page("POST", "/app/backends/{shared_backend}", STAFF, 302, body=CHANGED_BACKEND, case="shared"),
+    page("POST", "/app/backends/{backend}/test", ADMIN, 302),
+    page("POST", "/app/backends/{shared_backend}/test", STAFF, 302, case="shared"),
+    page("POST", "/app/backends/{backend}/delete", ADMIN, 302),
+    page("POST", "/app/backends/{shared_backend}/delete", STAFF, 302, case="shared"),
     page("GET", "/app/buckets", VIEWER),
-    page("POST", "/app/buckets", MEMBER, body={"name": "new", "backend": "{default}"}),
+    page("POST", "/app/buckets", MEMBER, 302, body={"name": "new", "backend": "{default}"}),
     page("GET", "/app/buckets/new", MEMBER),
     page("GET", "/app/buckets/{bucket_name}", VIEWER),
     page("POST", "/app/buckets/{bucket_name}/delete", ADMIN),
@@ -162,11 +190,17 @@ ROWS = [
     page("POST", "/app/buckets/{bucket_name}/policy/simulate", VIEWER, body=QUESTION),
     page("GET", "/app/buckets/{bucket_name}/usage", VIEWER),
     page("GET", "/app/buckets/{filled}/object", VIEWER, query={"key": "key"}),
+    page("GET", "/app/buckets/{filled}/object/open", VIEWER, 404, query={"key": "key"}, case="no PDF"),
     page("POST", "/app/buckets/{filled}/object/share", VIEWER, body={"lasts": "3600"}, query={"key": "key"}),
     page("POST", "/app/buckets/{filled}/object/change", MEMBER, body={"do": "tags"}, query={"key": "key"}),
     page("POST", "/app/buckets/{filled}/links", VIEWER, json={"method": "GET", "key": "key"}, case="to download"),
     page("POST", "/app/buckets/{filled}/links", MEMBER, json={"method": "PUT", "key": "key"}, case="to upload"),
     page("POST", "/app/buckets/{filled}/delete-objects", MEMBER, json={"keys": ["key"]}),
+    page("GET", "/app/share-links", VIEWER),
+    page("POST", "/app/share-links/{share_link}/revoke", VIEWER.but(viewer=404), case="an administrator's"),
+    page("POST", "/app/share-links/{own_share_link}/revoke", VIEWER, case="a viewer's"),
+    page("GET", "/app/shared/{share_token}", OPEN),
+    page("POST", "/app/shared/{share_token}", OPEN, 302),
     page("GET", "/app/access-keys", MEMBER),
     page("POST", "/app/access-keys", MEMBER, body={"name": "new"}),
     page("GET", "/app/access-keys/new", MEMBER),

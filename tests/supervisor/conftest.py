@@ -28,7 +28,7 @@ PYTHON = str(pythons.choose(account.choose()).path)
 SLEEP = [PYTHON, "-c", "import time; time.sleep(300)"]
 
 
-def until(true: Callable[[], Any], limit: float = 10.0) -> Any:
+def until(true: Callable[[], Any], limit: float = 60.0) -> Any:
     """What `true` answered once it answered something true; fails the test after `limit` seconds."""
     deadline = time.monotonic() + limit
     while not (answer := true()):
@@ -49,7 +49,7 @@ class Standin:
     def text(self) -> str:
         return self.log.read_text()
 
-    def says(self, words: str, limit: float = 10.0) -> None:
+    def says(self, words: str, limit: float = 60.0) -> None:
         until(lambda: words in self.text(), limit)
 
     def running(self) -> list[int]:
@@ -68,7 +68,7 @@ class Standin:
         """What the program `name` printed as `pid N`, in order."""
         return [int(found) for found in re.findall(rf"^{name} *\| pid (\d+)", self.text(), re.MULTILINE)]
 
-    def ends(self, limit: float = 10.0) -> int:
+    def ends(self, limit: float = 60.0) -> int:
         return self.process.wait(limit)
 
     def left(self) -> bool:
@@ -135,7 +135,7 @@ def gatehouse(home: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
             capture_output=True,
             text=True,
             stdin=subprocess.DEVNULL,
-            timeout=60,
+            timeout=100,
             check=False,
         )
 

@@ -31,7 +31,7 @@ def main() -> int:
     try:
         with Supervisor(account.choose(), Path("/"), sys.argv[1], console.line) as supervisor:
             supervisor.add(*programs)
-            supervisor.wait_ready(10)
+            supervisor.wait_ready(60)
             console.say("up")
             supervisor.watch()
     except Refusal as refusal:

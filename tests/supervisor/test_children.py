@@ -93,7 +93,8 @@ def test_a_program_waits_for_what_it_needs_and_goes_before_it(supervise):
     )
     command = [PYTHON, "-c", tells]
     standin = supervise(
-        {"name": "web", "command": command, "needs": ["base"]}, {"name": "base", "command": command}
+        {"name": "web", "command": command, "needs": ["base"], "patience": 60},
+        {"name": "base", "command": command, "patience": 60},
     )
     standin.says("web      | begins")
     kill(standin.process.pid, signal.SIGTERM)

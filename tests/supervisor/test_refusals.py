@@ -12,6 +12,7 @@ import pytest
 from gateway import env
 from gateway.supervisor import account
 from gateway.supervisor.errors import Refusal
+from tests.ports import free_ports
 from tests.supervisor.conftest import PYTHON, until
 
 
@@ -116,7 +117,7 @@ def test_a_home_too_long_for_sockets(gatehouse, home):
 
 
 def test_half_of_an_outside_database(gatehouse):
-    line = refused(gatehouse("up", DATABASE_URL="postgresql://a@127.0.0.1/b", **free_ports()))
+    line = refused(gatehouse("up", DATABASE_URL="postgresql://a@127.0.0.1/b", **public_ports()))
 
     assert "set both DATABASE_URL" in line
 
@@ -168,10 +169,9 @@ def test_status_and_down_of_nothing(gatehouse, home):
     assert status.stdout == down.stdout == f"nothing runs in {home}\n"
 
 
-def free_ports() -> dict[str, str]:
-    with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as two:
-        ports = one.getsockname()[1], two.getsockname()[1]
-    return {"GATEHOUSE_HTTP_PORT": str(ports[0]), "GATEHOUSE_HTTPS_PORT": str(ports[1])}
+def public_ports() -> dict[str, str]:
+    http, https = free_ports(2)
+    return {"GATEHOUSE_HTTP_PORT": str(http), "GATEHOUSE_HTTPS_PORT": str(https)}
 
 
 def test_a_home_that_the_account_cannot_enter(gatehouse, home):
