@@ -45,12 +45,22 @@ class AnswerCasing:
         self._held = b""
         self._left = 0
         self._bodiless = False
-        self._request_open = False
+        self.request_open = False
+        """Between a request's first byte and its answer's last: what the client sends then need not be seen."""
+
+    @property
+    def answer_left(self) -> int:
+        """How many of the server's next bytes are certain to be inside a body, and need not be seen."""
+        return max(0, self._left - 1) if self._at in (_At.BODY, _At.CHUNK) else 0
+
+    def passed(self, count: int) -> None:
+        """So many of those went by unseen."""
+        self._left -= count
 
     def asked(self, data: memoryview) -> None:
         """Bytes of the client's: of the first of a request, whether it is a HEAD."""
-        if not self._request_open:
-            self._request_open = True
+        if not self.request_open:
+            self.request_open = True
             self._bodiless = bytes(data[:5]) == b"HEAD "
 
     def answered(self, data: memoryview) -> bytes | memoryview:
@@ -135,7 +145,7 @@ class AnswerCasing:
 
     def _next(self) -> None:
         self._at = _At.HEAD
-        self._request_open = False
+        self.request_open = False
 
     def _give_up(self, rest: bytes, out: list[bytes]) -> bytes:
         self._at = _At.ANYTHING

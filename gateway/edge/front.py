@@ -6,7 +6,8 @@ in lower case, and botocore (boto3, the AWS CLI), alone among the clients, takes
 into lower case; every other connection is relayed without being looked at (docs/adr/, "header names").
 
 One process, one buffer: what one side does not take is held (at most one read per direction) and the other side is
-not read meanwhile, so memory stays flat whatever passes. Caddy learns the client's address by the PROXY protocol.
+not read meanwhile, so memory stays flat whatever passes. Long bodies stay in the kernel (splice(2)). Caddy learns the
+client's address by the PROXY protocol.
 """
 
 from __future__ import annotations
@@ -26,9 +27,12 @@ from django.conf import settings
 from gateway.edge import instance
 from gateway.edge.further import Further
 from gateway.edge.listening import Address, Door, listen
+from gateway.edge.pipes import Pipes
 from gateway.edge.relay import Relay
 
 _GRACE_SECONDS = 2.0
+_LOOK_SECONDS = 30.0
+"""Between looks at connections whose end nobody told: a client that says nothing more could keep them for ever."""
 
 
 class Front:
@@ -40,12 +44,20 @@ class Front:
         self.loop = loop
         self.caddy = caddy
         self.relays: set[Relay] = set()
+        self.pipes = Pipes()
         self._doors = [Door(loop, listener, self._take) for listener in listeners]
+        self._looking = loop.call_later(_LOOK_SECONDS, self._look)
 
     def stop(self) -> None:
         """Take no more connections."""
+        self._looking.cancel()
         for door in self._doors:
             door.close()
+
+    def _look(self) -> None:
+        for relay in list(self.relays):
+            relay.look()
+        self._looking = self.loop.call_later(_LOOK_SECONDS, self._look)
 
     def _take(self, client: socket.socket) -> None:
         relay = Relay(self, client, self.caddy)

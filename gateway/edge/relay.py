@@ -1,4 +1,8 @@
-"""One client's connection carried to Caddy: bytes both ways, at most one read held per direction."""
+"""One client's connection carried to Caddy: bytes both ways, at most one read held per direction.
+
+Heads are read, since they may have to be mended; what comes in large pieces and is nobody's to look at passes through
+a pipe in the kernel instead.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +15,7 @@ import socket
 from typing import TYPE_CHECKING
 
 from gateway.edge.casing import AnswerCasing, opened_by_botocore
+from gateway.edge.pipes import Pipe
 
 if TYPE_CHECKING:
     from gateway.edge.front import Front
@@ -19,6 +24,9 @@ log = logging.getLogger(__name__)
 
 _BUFFER = memoryview(bytearray(256 << 10))
 """Shared by all connections: it is empty again before the loop's next callback."""
+_LARGE = 32 << 10
+"""What arrives in pieces of this size is worth a pipe: two calls instead of two copies."""
+_ANY = 1 << 30
 _RETRY_SECONDS = 0.1
 _PATIENCE_SECONDS = 10.0
 """How long a client waits while Caddy restarts."""
@@ -46,11 +54,14 @@ class Relay:
         self._caddy = socket.socket(socket.AF_UNIX)
         self._caddy.setblocking(False)
         self._held: dict[socket.socket, bytes] = {client: b"", self._caddy: proxy_line(client)}
+        self._piped: dict[socket.socket, Pipe] = {}  # held as well, instead of bytes
+        self._streaming: set[socket.socket] = set()  # sides whose last piece was large
         self._ended: set[socket.socket] = set()  # sides that will send no more
         self._discarding = False  # Caddy takes no more of the client's bytes, but may still have an answer
         self._casing: AnswerCasing | None = None
         self._seen_first = not mends
         self._stalled: asyncio.TimerHandle | None = None
+        self._connected = False
 
     def connect(self, waited: float = 0.0) -> None:
         """Reach Caddy, again while it restarts."""
@@ -63,12 +74,26 @@ class Relay:
                 return
             self._loop.call_later(_RETRY_SECONDS, self.connect, waited + _RETRY_SECONDS)
             return
+        self._connected = True
         self._loop.add_reader(self._client, self._from_client)
         self._loop.add_reader(self._caddy, self._from_caddy)
         self._flush(self._caddy, self._client)
 
+    def look(self) -> None:
+        """Hear of Caddy's end, if that was missed.
+
+        It may close before it has read all. uvloop tells of such an error once, as of bytes to read, and of nothing
+        after it: where there were bytes, the end behind them is not heard of unless the socket is registered anew.
+        """
+        if self._connected and self._caddy not in self._ended and not self._holds(self._client):
+            if self._caddy.fileno() >= 0:
+                self._loop.remove_reader(self._caddy)
+                self._loop.add_reader(self._caddy, self._from_caddy)
+
     def close(self) -> None:
         self._moving()
+        while self._piped:
+            self._front.pipes.give(self._piped.popitem()[1])
         for side in (self._client, self._caddy):
             if side.fileno() >= 0:
                 self._loop.remove_reader(side)
@@ -77,6 +102,8 @@ class Relay:
         self._front.relays.discard(self)
 
     def _from_client(self) -> None:
+        if self._passes(self._client) and self._splice(self._client, self._caddy):
+            return
         data = self._read(self._client, self._caddy)
         if data is None:
             return
@@ -90,12 +117,49 @@ class Relay:
             self._send(self._caddy, self._client, data)
 
     def _from_caddy(self) -> None:
+        self._answer()
+        if self._discarding or self._client in self._ended:
+            self._loop.call_soon(self.look)
+
+    def _answer(self) -> None:
+        if self._passes(self._caddy) and self._splice(self._caddy, self._client):
+            return
         data = self._read(self._caddy, self._client)
         if data is None:
             return
         if self._casing is not None:
             data = memoryview(self._casing.answered(data))
         self._send(self._client, self._caddy, data)
+
+    def _passes(self, source: socket.socket) -> int:
+        """How many of the next bytes need not be looked at and are worth a pipe."""
+        if source not in self._streaming or self._discarding:
+            return 0
+        if self._casing is None:
+            return _ANY
+        return self._casing.answer_left if source is self._caddy else _ANY * self._casing.request_open
+
+    def _splice(self, source: socket.socket, target: socket.socket) -> bool:
+        """Move what has arrived; False at the side's end and where there is no pipe."""
+        pipe = self._front.pipes.take()
+        if pipe is None:
+            return False
+        try:
+            moved = pipe.fill(source, self._passes(source))
+        except OSError as e:
+            self._front.pipes.give(pipe)
+            if not isinstance(e, (BlockingIOError, InterruptedError)):
+                self.close()
+            return True
+        if moved < _LARGE:
+            self._streaming.discard(source)
+        if self._casing is not None and source is self._caddy:
+            self._casing.passed(moved)
+        self._piped[target] = pipe
+        self._pour(target)
+        if target in self._piped:
+            self._wait_for(target, source)
+        return moved > 0
 
     def _read(self, source: socket.socket, target: socket.socket) -> memoryview | None:
         """What has arrived, or None: nothing yet, the side's end, or the connection's."""
@@ -107,11 +171,15 @@ class Relay:
             self.close()
             return None
         if size:
+            if size >= _LARGE:
+                self._streaming.add(source)
             return _BUFFER[:size]
         self._loop.remove_reader(source)
         self._ended.add(source)
         if not self._held[target]:
             self._end(target)
+        if source is self._client:
+            self._loop.call_soon(self.look)
         return None
 
     def _send(self, target: socket.socket, source: socket.socket, data: memoryview) -> None:
@@ -122,9 +190,15 @@ class Relay:
         sent = self._try(target, data)
         if sent < len(data):
             self._held[target] = bytes(data[sent:])
-            self._waiting(target)
-            self._loop.remove_reader(source)
-            self._loop.add_writer(target, self._flush, target, source)
+            self._wait_for(target, source)
+
+    def _wait_for(self, target: socket.socket, source: socket.socket) -> None:
+        """A side takes no more: the other is not read until it has."""
+        if target.fileno() < 0:
+            return
+        self._waiting(target)
+        self._loop.remove_reader(source)
+        self._loop.add_writer(target, self._flush, target, source)
 
     def _try(self, target: socket.socket, data: bytes | memoryview) -> int:
         """How much a side took now. One that takes no more counts as having taken all."""
@@ -133,21 +207,46 @@ class Relay:
         except (BlockingIOError, InterruptedError):
             return 0
         except OSError:
-            if target is self._client:
-                self.close()
-            self._discarding = True
+            self._gone(target)
             return len(data)
+
+    def _pour(self, target: socket.socket) -> int:
+        """As `_try`, of what is in a side's pipe; an empty one goes back."""
+        pipe = self._piped[target]
+        taken = 0
+        try:
+            if pipe.held:
+                taken = pipe.drain(target)
+        except (BlockingIOError, InterruptedError):
+            return 0
+        except OSError:
+            taken, pipe.broken = pipe.held, True
+        if pipe.broken or not pipe.held:
+            self._front.pipes.give(self._piped.pop(target))
+        if pipe.broken:
+            self._gone(target)
+        return taken
+
+    def _gone(self, target: socket.socket) -> None:
+        """A side takes no more."""
+        if target is self._client:
+            self.close()
+        self._discarding = True
+        self._loop.call_soon(self.look)
 
     def _flush(self, target: socket.socket, source: socket.socket) -> None:
         """Send what is held; then read the other side again, or pass on its end."""
-        taken = self._try(target, self._held[target])
+        if target in self._piped:
+            taken = self._pour(target)
+        else:
+            taken = self._try(target, self._held[target])
+            self._held[target] = self._held[target][taken:]
         if target.fileno() < 0:
             return
-        self._held[target] = self._held[target][taken:]
         if taken and target is self._client:
             self._moving()
             self._waiting(target)
-        if self._held[target]:
+        if self._holds(target):
             self._loop.add_writer(target, self._flush, target, source)
             return
         self._loop.remove_writer(target)
@@ -157,9 +256,12 @@ class Relay:
             reader = self._from_client if source is self._client else self._from_caddy
             self._loop.add_reader(source, reader)
 
+    def _holds(self, target: socket.socket) -> bool:
+        return bool(self._held[target]) or target in self._piped
+
     def _waiting(self, target: socket.socket) -> None:
         """What is held for a client is not held for ever."""
-        if self._held[target] and target is self._client and self._stalled is None:
+        if target is self._client and self._holds(target) and self._stalled is None:
             self._stalled = self._loop.call_later(_STALL_SECONDS, self.close)
 
     def _moving(self) -> None:

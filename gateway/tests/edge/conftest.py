@@ -61,7 +61,7 @@ class Client:
 
 @pytest_asyncio.fixture
 async def http(edge: Edge) -> AsyncIterator[Client]:
-    timeout = aiohttp.ClientTimeout(total=30)
+    timeout = aiohttp.ClientTimeout(total=60)
     async with aiohttp.ClientSession(timeout=timeout, auto_decompress=False) as session:
         yield Client(edge.url, session)
 
@@ -78,16 +78,23 @@ def decide() -> Decide:
 
 @asynccontextmanager
 async def raw(edge: Edge, **tls: Any) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
-    """A connection to the edge for a request written by hand; every read is limited to 5 s."""
+    """A connection to the edge for a request written by hand; all that is done with it is limited to 60 s."""
     port = edge.https_port if tls else edge.http_port
     reader, writer = await asyncio.open_connection("127.0.0.1", port, **tls)
     try:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             yield reader, writer
     finally:
         writer.close()
         with contextlib.suppress(OSError):
             await writer.wait_closed()
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Return once it holds. Raises TimeoutError where it does not within 30 s."""
+    async with asyncio.timeout(30):
+        while not condition():
+            await asyncio.sleep(0.01)
 
 
 def lines(wish: dict[str, str]) -> str:

@@ -32,6 +32,7 @@ from gateway.decision.types import (
 )
 
 COMMITTED: list[dict[str, Any]] = []
+RELEASED: list[dict[str, Any]] = []
 
 
 class FakeDecider(Decider):
@@ -56,6 +57,8 @@ class FakeDecider(Decider):
             raise RuntimeError("a decider's defect")
         if kind == "committed":
             return _json(200, COMMITTED)
+        if kind == "released":
+            return _json(200, RELEASED)
         decisions: dict[str, type[Forward | SendFile | Handle]] = {
             "forward": Forward,
             "file": SendFile,
@@ -72,8 +75,11 @@ class FakeDecider(Decider):
         COMMITTED.append(said)
         return Answer(backend.status, [("ETag", backend.headers.get("etag") or "none"), ("X-Committed", "1")])
 
+    async def released(self, token: Mapping[str, Any], ctx: DecisionContext) -> None:
+        RELEASED.append(dict(token))
+
     async def failed(self, head: RequestHead, failure: Failure, ctx: DecisionContext) -> Answer:
-        said = {"failed": failure.status, "masked": failure.masked, "commit": failure.commit}
+        said = {"failed": failure.status, "masked": failure.masked, "commit": failure.token}
         return _json(failure.status, {**said, "request_id": head.request_id})
 
     async def handle(self, head: RequestHead, receive: Receive, send: Send, ctx: DecisionContext) -> None:

@@ -13,15 +13,10 @@ from typing import Any
 
 from gateway.edge import ca, caddy
 from gateway.edge.settings import EdgeSettings
+from tests.ports import free_port
 
 CADDY = Path(sys.executable).parent / "caddy"
 ROOT = Path(__file__).resolve().parents[3]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Edge:
@@ -84,7 +79,8 @@ class Edge:
     def start_decision(self, *, wait: bool = True, **environment: str) -> None:
         path = self.home / "run" / "decision.sock"
         path.unlink(missing_ok=True)
-        options = ["--uds", str(path), "--loop", "uvloop", "--http", "httptools", "--ws", "none"]
+        options = ["--uds", str(path), "--loop", "uvloop", "--ws", "none"]
+        options += ["--http", "gateway.decision.protocol:EdgeProtocol", "--no-proxy-headers"]
         options += ["--no-access-log", "--no-server-header", "--timeout-graceful-shutdown", "2"]
         options += ["--timeout-keep-alive", "120", "--log-level", "warning"]
         log = (self.home / "decision.log").open("ab")
@@ -114,7 +110,7 @@ def rss(pid: int) -> int:
 
 
 def _wait(ready: Any, process: subprocess.Popen[bytes], name: str) -> None:
-    end = time.monotonic() + 15
+    end = time.monotonic() + 60
     while not ready():
         if process.poll() is not None or time.monotonic() > end:
             raise RuntimeError(f"{name} did not start ({process.poll()})")

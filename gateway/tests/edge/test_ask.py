@@ -27,6 +27,16 @@ async def test_the_head_arrives_as_it_was_on_the_wire(edge: Edge, http: Client) 
     assert ["host", "LocalHost.:8080"] in head["headers"]
 
 
+@pytest.mark.parametrize(("port", "told"), [("", 80), ("x", 80), ("99999", 99999), ("1" * 5000, 80)])
+async def test_a_port_that_is_none_counts_as_left_out(edge: Edge, port: str, told: int) -> None:
+    async with raw(edge) as (reader, writer):
+        writer.write(f"GET /x HTTP/1.1\r\nHost: localhost:{port}\r\nConnection: close\r\n\r\n".encode())
+        head, _, body = (await reader.read()).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 200")
+    said = json.loads(body)
+    assert (said["host"], said["port"]) == ("localhost", told)
+
+
 async def test_method_and_length_are_told(http: Client) -> None:
     head = await asked(http, "PUT", "/x", data=b"12345")
     assert (head["method"], head["content_length"]) == ("PUT", 5)

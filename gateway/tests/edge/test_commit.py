@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 import aiohttp
+import pytest
 
 from .conftest import Client, Decide, lines, raw
 from .harness import Edge
@@ -62,6 +63,47 @@ async def test_a_client_that_leaves_midway_commits_nothing(
         await backend.bodies_begun.wait()
     await asyncio.sleep(0.3)
     assert len(await committed(http, decide)) == before
+
+
+async def released(http: Client, decide: Decide, token: dict[str, Any]) -> bool:
+    """Whether the end of that Forward is heard of within a while."""
+    for _ in range(600):
+        async with http.get("/x", headers=decide("released")) as answer:
+            if token in await answer.json():
+                return True
+        await asyncio.sleep(0.05)
+    return False
+
+
+@pytest.mark.parametrize("path", ["/b", "/status/500"])
+async def test_the_end_is_heard_of(http: Client, backend: Upstream, decide: Decide, path: str) -> None:
+    token = {"journal": path}
+    async with http.put(
+        "/x", data=b"hello", headers=decide("forward", dial=backend.dial, uri=path, commit=token)
+    ):
+        assert await released(http, decide, token)
+
+
+async def test_the_end_of_what_never_reached_its_upstream_is_heard_of(http: Client, decide: Decide) -> None:
+    token = {"journal": "nowhere"}
+    async with http.put(
+        "/x", data=b"x", headers=decide("forward", dial="127.0.0.1:1", uri="/", commit=token)
+    ):
+        assert await released(http, decide, token)
+
+
+async def test_the_end_is_heard_of_when_the_client_leaves_midway_and_not_before(
+    edge: Edge, http: Client, backend: Upstream, decide: Decide
+) -> None:
+    token = {"journal": "midway"}
+    async with raw(edge) as (_, writer):
+        wish = decide("forward", dial=backend.dial, uri="/b", commit=token)
+        head = "PUT /x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n"
+        writer.write(f"{head}{lines(wish)}\r\n".encode() + bytes(500))
+        await backend.bodies_begun.wait()
+        async with http.get("/x", headers=decide("released")) as answer:
+            assert token not in await answer.json()
+    assert await released(http, decide, token)
 
 
 async def test_a_token_of_another_is_refused(edge: Edge) -> None:

@@ -2,6 +2,8 @@
 
 import hashlib
 
+import pytest
+
 from .conftest import Client, Decide, lines, raw
 from .harness import Edge
 
@@ -53,3 +55,15 @@ async def test_a_crash_before_the_answer_is_the_deciders_to_explain(http: Client
 async def test_head_of_a_handled_request_has_no_body(http: Client, decide: Decide) -> None:
     async with http.head("/x", headers=decide("handle")) as answer:
         assert (answer.status, await answer.read()) == (200, b"")
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("expects", ["", "Expect: 100-continue\r\n"])
+async def test_who_falls_silent_within_a_body_is_cut_off(edge: Edge, decide: Decide, expects: str) -> None:
+    head = f"PUT /x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n{expects}"
+    async with raw(edge) as (reader, writer):
+        writer.write(f"{head}{lines(decide('handle'))}\r\n".encode())
+        if expects:
+            assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 100")
+        writer.write(b"hello")
+        await reader.read()  # to the connection's end
