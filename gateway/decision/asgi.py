@@ -8,9 +8,9 @@ on beside its own, a JSON list of gateway.decision.types.Listener.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, MutableMapping
 from contextlib import AbstractAsyncContextManager, suppress
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
 
@@ -23,7 +23,7 @@ from gateway.decision.context import DecisionContext
 from gateway.decision.database import DatabaseBusy
 from gateway.decision.registry import Decider, Receive, Registry, Send
 from gateway.decision.tokens import TokenSigner
-from gateway.decision.types import Answer, Decision, Failure, RawHeaders, RequestHead
+from gateway.decision.types import Answer, Decision, Failure, Forward, RawHeaders, RequestHead
 from gateway.metrics.series import DECISIONS
 
 logger = logging.getLogger(__name__)
@@ -76,7 +76,8 @@ class DecisionApp:
         question = self._questions.get(path)
         ctx = self._ctx
         if question is not None:
-            await _reply(send, await question(scope["headers"]))
+            answered = await question(scope["headers"])
+            await _reply(send, answered.whole if isinstance(answered, Held) else answered)
         elif path == "/healthz":
             ready = ctx is not None and ctx.snapshot.ready
             await _reply(send, (200 if ready else 503, [(b"content-length", b"0")], b""))
@@ -92,12 +93,12 @@ class DecisionApp:
             await _reply(send, (404, [(b"content-length", b"0")], b""))
 
     async def _ask(
-        self, answer: Callable[[RawHeaders, DecisionContext], Awaitable["Rendered"]], raw: RawHeaders
-    ) -> "Rendered":
+        self, answer: Callable[[RawHeaders, DecisionContext], Awaitable["Rendered | Held"]], raw: RawHeaders
+    ) -> "Rendered | Held":
         ctx = self._ctx
         return _NOT_READY if ctx is None or not ctx.snapshot.ready else await answer(raw, ctx)
 
-    async def _decide(self, raw: RawHeaders, ctx: DecisionContext) -> "Rendered":
+    async def _decide(self, raw: RawHeaders, ctx: DecisionContext) -> "Rendered | Held":
         head = wire.read_head(raw)
         logs.request_id.set(head.request_id)
         decider = self._registry.claimant(head, ctx)
@@ -112,7 +113,10 @@ class DecisionApp:
                 DECISIONS.add((decider.name, "answer", decision.status))
             else:
                 DECISIONS.add((decider.name, type(decision).__name__.lower(), ""))
-            return wire.render(decision, decider.name, self._signer)
+            rendered = wire.render(decision, decider.name, self._signer)
+            if isinstance(decision, Forward) and decision.commit is not None:
+                return Held(rendered, partial(self._released, decider, decision.commit, ctx))
+            return rendered
         except _DATABASE_AWAY as error:
             logger.warning("%s cannot decide: %s", decider.name, error)
             return await self._say_failed(decider, head, Failure(503), ctx)
@@ -132,7 +136,15 @@ class DecisionApp:
         except Exception as error:
             status = 503 if isinstance(error, _DATABASE_AWAY) else 500
             logger.exception("%s failed to commit %s %s", decider.name, head.method, head.raw_path)
-            return await self._say_failed(decider, head, Failure(status, commit=token), ctx)
+            return await self._say_failed(decider, head, Failure(status, token=token), ctx)
+
+    async def _released(self, decider: Decider, token: Mapping[str, Any], ctx: DecisionContext) -> None:
+        try:
+            await decider.released(token, ctx)
+        except _DATABASE_AWAY as error:
+            logger.warning("%s cannot note that the edge is done: %s", decider.name, error)
+        except Exception:
+            logger.exception("%s failed to note that the edge is done", decider.name)
 
     async def _failed(self, raw: RawHeaders, ctx: DecisionContext) -> "Rendered":
         head = wire.read_head(raw)
@@ -241,7 +253,26 @@ def _is_chunked(raw: RawHeaders) -> bool:
 
 
 Rendered = tuple[int, RawHeaders, bytes]
-Question = Callable[[RawHeaders], Coroutine[Any, Any, Rendered]]
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """An answer whose body stays away: the edge closes the connection once it is done, and `released` is to be called.
+
+    So the end is heard of also where the client hung up, since the edge asks nothing more for one that is gone.
+    """
+
+    head: Rendered
+    released: Callable[[], Coroutine[Any, Any, None]]
+
+    @property
+    def whole(self) -> Rendered:
+        """Where connections are not in our hand: as any other answer, and nobody is told of the end."""
+        status, headers, _ = self.head
+        return status, headers, wire.HELD
+
+
+Question = Callable[[RawHeaders], Coroutine[Any, Any, Rendered | Held]]
 
 _NOT_READY: Rendered = wire.render_answer(
     Answer(

@@ -1,6 +1,7 @@
 """What every decider is given: the snapshot, the database, HTTP, Valkey and the settings."""
 
 import ipaddress
+import resource
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -31,7 +32,10 @@ class DecisionContext:
     db: Database
     """`async with ctx.db.wide() as conn:` and `async with ctx.db.tenant(tenant_id) as conn:`."""
     http: aiohttp.ClientSession
-    """For calls to backends; connecting is limited to 5 s and a call to 60 s unless it says otherwise."""
+    """For calls to backends, whose number at a time is the caller's to bound.
+
+    Connecting is limited to 5 s and a call to 60 s unless it says otherwise.
+    """
     redis: "redis.asyncio.Redis"
     settings: Any
     """django.conf.settings."""
@@ -70,10 +74,14 @@ def _plain(name: str) -> str:
 @asynccontextmanager
 async def open_context(registry: Registry, settings: Any) -> AsyncIterator[DecisionContext]:
     """Open what the deciders need and close it at the end. The database may still be coming up."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)  # a connection is a file
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     db = Database(DatabaseAddress.from_django(settings))
     snapshot = Snapshot(registry.parts, db)
     timeout = aiohttp.ClientTimeout(total=60, connect=5)
-    connector = aiohttp.TCPConnector(limit=256, limit_per_host=64)
+    connector = aiohttp.TCPConnector(
+        limit=0
+    )  # who calls bounds it by backend: one that stalls takes no other's
     cache = redis.asyncio.Redis.from_url(
         settings.REDIS_URL, socket_timeout=2, socket_connect_timeout=2, max_connections=64
     )

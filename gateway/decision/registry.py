@@ -59,6 +59,13 @@ class Decider(ABC):
         """The upstream answered a Forward that had a commit token: record it and answer the client."""
         raise NotImplementedError(f"{self.name} forwards with a commit token but has no commit()")
 
+    async def released(self, token: Mapping[str, Any], ctx: "DecisionContext") -> None:
+        """The edge is done with a Forward that had a commit token, however it ended, also where the client left.
+
+        Called after `commit` and `failed`, which may never have been asked; not where this process stopped meanwhile.
+        """
+        return
+
     async def failed(self, head: RequestHead, failure: Failure, ctx: "DecisionContext") -> Answer:
         """Say in this decider's language that the edge could not do what was decided."""
         return answers.problem(failure.status, head)

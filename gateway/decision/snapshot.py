@@ -28,9 +28,9 @@ REFRESH_SECONDS = 30.0
 LEAST_PAUSE = 0.1
 """Between two loads of one part, so that a burst of changes or of unknown names costs few loads."""
 BUSY_SHARE = 5
-"""A part's loads take at most one part in five of the time, however slow they are."""
+"""A part's loads take at most one part in five of the time where they are slow; one slow load alone delays none."""
 RETRY_SECONDS = 1.0
-REFRESH_PATIENCE = 3.0
+REFRESH_PATIENCE = 10.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,6 +71,7 @@ class _Slot:
     async def run(self) -> None:
         """Load for ever: when woken, and every REFRESH_SECONDS."""
         loop = asyncio.get_running_loop()
+        took = 0.0
         while True:
             self._wake.clear()
             waiter, self._waiter = self._waiter, None
@@ -79,7 +80,8 @@ class _Slot:
             try:
                 self.value = await self._load()
                 self.loaded.set()
-                pause = max(LEAST_PAUSE, (loop.time() - began) * BUSY_SHARE)
+                took, before = loop.time() - began, took
+                pause = max(LEAST_PAUSE, min(took, before) * BUSY_SHARE)
             except Exception:
                 logger.exception("snapshot part %s keeps its old state: loading it failed", self.part.name)
                 self._wake.set()

@@ -10,6 +10,7 @@ One request runs like this::
                  │                      Forward   the edge streams the request to an upstream
                  │                      Handle    the edge streams it to Decider.handle, in Python
                  ├──GET /commit──▶  Decider.commit: after a Forward with a token, for any status
+                 │                  (and Decider.released once the edge is done with it, whatever became of it)
                  └──GET /failed──▶  Decider.failed: the upstream is dead, a blob is missing, or a
                                     masked Forward was answered with an error
 
@@ -39,7 +40,7 @@ SET_HEADER_SLOTS = 16
 REMOVE_HEADER_SLOTS = 8
 """How many request headers a Forward can remove."""
 
-RESPONSE_HEADER_SLOTS = 12
+RESPONSE_HEADER_SLOTS = 16
 """How many response headers a Forward can set."""
 
 Confinement = Literal["site", "host"]
@@ -72,7 +73,7 @@ BACKEND_HEADERS = (
     "X-Amz-Checksum-Sha256",
     "X-Amz-Checksum-Type",
 )
-"""The headers of an upstream's answer that reach `Decider.commit`."""
+"""The headers of an upstream's answer that reach `Decider.commit`, and of a masked one `Decider.failed`."""
 
 
 class Headers:
@@ -220,12 +221,14 @@ class Forward:
     uploaded. At most RESPONSE_HEADER_SLOTS; no value may be empty."""
     patience: Patience = "standard"
     mask_errors: bool = False
-    """The upstream's redirects and its 4xx and 5xx answers are thrown away and `Decider.failed` answers instead; of
+    """The upstream's redirects, its 304, 4xx and 5xx answers are thrown away and `Decider.failed` answers instead; of
     the others, headers that speak for the whole site (Set-Cookie, Access-Control-*) do not pass."""
+    note: Mapping[str, Any] | None = None
+    """With `mask_errors`: a JSON object that `Failure.token` holds."""
     commit: Mapping[str, Any] | None = None
     """A JSON object. When set, the upstream's answer (whatever its status) is thrown away and
     `Decider.commit` gets this, and its Answer goes to the client. The client may hang up before:
-    journal the intent in `decide` and sweep what never committed."""
+    journal the intent in `decide` and sweep what never committed; `Decider.released` tells the end."""
 
 
 @dataclass(slots=True)
@@ -269,5 +272,7 @@ class Failure:
     """404: a SendFile's blob is missing. 502: the upstream could not be reached or broke off.
     504: it did not answer in time. With `masked`, the upstream's own status."""
     masked: bool = False
-    commit: Mapping[str, Any] | None = field(default=None, repr=False)
-    """The Forward's commit token, when there was one. What the upstream did is then unknown."""
+    token: Mapping[str, Any] | None = field(default=None, repr=False)
+    """The Forward's note or commit token, when there was one. What became of what was to be committed is unknown."""
+    headers: Headers = field(default_factory=lambda: Headers([]))
+    """With `masked`, those of BACKEND_HEADERS that the upstream's answer had."""

@@ -48,6 +48,9 @@ STRIPPED = "X-Gw-Stripped"
 CONFINED = "X-Gw-Confined"
 """A Confinement."""
 
+HELD = b"\n"
+"""The body that a held answer announces. The edge reads none of it, and closes the connection when the act is over."""
+
 STATUS = "X-Gw-Status"
 MASKED = "X-Gw-Masked"
 BACKEND = "X-Gw-Backend-"
@@ -66,6 +69,7 @@ _ON_THE_WIRE = re.compile(r"[\x21-\x7e\x80-\xff]*\Z")
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _BLOB_PATH = re.compile(r"(?:[0-9a-z_-]{1,64}/){1,2}[0-9a-z_-]{1,128}\Z")
 _DIAL = re.compile(r"(?:unix//[!-~]+|(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5})\Z")
+_PORT_DIGITS = 5
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+\Z")
 _NAME_BYTES = re.compile(_HEADER_NAME.pattern.encode())
 _HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]+\Z")
@@ -142,7 +146,8 @@ def split_host(value: str) -> tuple[str, int]:
         port = port.removeprefix(":")
     elif value.count(":") == 1:
         name, _, port = value.partition(":")
-    return name.lower().removesuffix("."), int(port) if port.isascii() and port.isdigit() else 0
+    is_port = port.isascii() and port.isdigit() and len(port) <= _PORT_DIGITS
+    return name.lower().removesuffix("."), int(port) if is_port else 0
 
 
 def _origin_form(target: str) -> str:
@@ -163,9 +168,12 @@ def gw_header(raw: RawHeaders, name: str) -> str:
 
 def read_backend(raw: RawHeaders) -> BackendAnswer:
     """What an upstream answered, from the headers of a `/commit`."""
+    return BackendAnswer(int(gw_header(raw, STATUS)), _answered(raw))
+
+
+def _answered(raw: RawHeaders) -> Headers:
     prefix = BACKEND.lower().encode()
-    headers = [(key[len(prefix) :], value) for key, value in raw if key.startswith(prefix) and value]
-    return BackendAnswer(int(gw_header(raw, STATUS)), Headers(headers))
+    return Headers([(key[len(prefix) :], value) for key, value in raw if key.startswith(prefix) and value])
 
 
 def read_failure(raw: RawHeaders, signer: TokenSigner) -> Failure:
@@ -174,7 +182,8 @@ def read_failure(raw: RawHeaders, signer: TokenSigner) -> Failure:
     return Failure(
         status=int(gw_header(raw, STATUS)),
         masked=gw_header(raw, MASKED) == "1",
-        commit=signer.open(token.encode("latin-1")) if token else None,
+        token=signer.open(token.encode("latin-1")) if token else None,
+        headers=_answered(raw),
     )
 
 
@@ -192,8 +201,13 @@ def render(decision: Decision, decider: str, signer: TokenSigner) -> tuple[int, 
         headers = _forward(decision, signer)
     headers.append((_DECIDER, decider.encode("latin-1")))
     # Without a length the answer would be chunked, and the edge would drop the connection with the body.
-    headers.append((b"content-length", b"0"))
+    headers.append((b"content-length", b"%d" % len(HELD) if _is_held(decision) else b"0"))
     return 200, headers, b""
+
+
+def _is_held(decision: Decision) -> bool:
+    """Whether the end of the answer, HELD, is not sent, so that the edge's connection tells when it is done."""
+    return isinstance(decision, Forward) and decision.commit is not None
 
 
 def render_answer(answer: Answer) -> tuple[int, RawHeaders, bytes]:
@@ -259,7 +273,7 @@ def _forward(decision: Forward, signer: TokenSigner) -> RawHeaders:
         (_PATH, path.replace("$", "$$").encode("latin-1")),  # it is put in place by a regular expression
         (_QUERY, query.encode("latin-1")),
     ]
-    _add_token(headers, decision.commit, signer)
+    _add_token(headers, decision.note if decision.commit is None else decision.commit, signer)
     if (
         decision.set_headers
         or decision.strip_credentials

@@ -1,9 +1,9 @@
 """The short way for the edge's questions, over a real socket."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import pytest
 import uvicorn
@@ -14,7 +14,7 @@ from gateway.decision.context import DecisionContext
 from gateway.decision.protocol import EdgeProtocol
 from gateway.decision.registry import Decider, Receive, Registry, Send
 from gateway.decision.tokens import TokenSigner
-from gateway.decision.types import Answer, Decision, Handle, RequestHead
+from gateway.decision.types import Answer, Decision, Forward, Handle, RequestHead
 
 HEADERS = "Host: h\r\nX-Gw-Head: PUT 1.2.3.4 80 5 {path}\r\nX-Request-Id: abcdefgh\r\n"
 Talk = Callable[[str], Awaitable[str]]
@@ -22,7 +22,9 @@ Talk = Callable[[str], Awaitable[str]]
 
 class Chosen(Decider):
     name = "chosen"
+    asked_slowly = asyncio.Event()
     slow = asyncio.Event()
+    told: ClassVar[list[dict[str, Any]]] = []
 
     def claims(self, head: RequestHead, ctx: DecisionContext) -> bool:
         return True
@@ -34,10 +36,16 @@ class Chosen(Decider):
             case "/broken":
                 return Answer(200, [("X-Note", "a\r\nb")])
             case "/slow":
+                self.asked_slowly.set()
                 await self.slow.wait()
+            case "/forwarded":
+                return Forward("127.0.0.1:1", "/", commit={"n": 1})
             case "/unchanged":
                 return Answer(304, [("ETag", '"1"')])
         return Answer(200, [("X-Path", head.raw_path)], b"body")
+
+    async def released(self, token: Mapping[str, Any], ctx: DecisionContext) -> None:
+        self.told.append(dict(token))
 
     async def handle(self, head: RequestHead, receive: Receive, send: Send, ctx: DecisionContext) -> None:
         message = await receive()
@@ -91,7 +99,7 @@ def ask(wire: tuple[asyncio.StreamReader, asyncio.StreamWriter]) -> Talk:
 
     async def talk(request: str) -> str:
         writer.write(request.encode())
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             head = (await reader.readuntil(b"\r\n\r\n")).decode()
             _, found, length = head.partition("content-length: ")
             body = await reader.readexactly(int(length.split("\r\n")[0])) if found else b""
@@ -152,7 +160,7 @@ async def test_a_stopping_process_answers_before_it_leaves(
     ask: Talk, wire: tuple[asyncio.StreamReader, asyncio.StreamWriter], protocols: list[EdgeProtocol]
 ) -> None:
     asked = asyncio.ensure_future(ask(question("/slow")))
-    await asyncio.sleep(0.1)
+    await asyncio.wait_for(Chosen.asked_slowly.wait(), 30)
     protocols[0].shutdown()
     Chosen.slow.set()
     assert "connection: close" in await asked
@@ -165,3 +173,34 @@ async def test_an_idle_connection_is_closed_at_a_stop(
     await ask(question("/a"))
     protocols[0].shutdown()
     assert await wire[0].read() == b""
+
+
+Wire = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
+async def forwarded(wire: Wire) -> None:
+    """Ask for a Forward with a token; its answer's head is read."""
+    reader, writer = wire
+    Chosen.told.clear()
+    writer.write(question("/forwarded").encode())
+    async with asyncio.timeout(30):
+        assert b"content-length: 1\r\n" in await reader.readuntil(b"\r\n\r\n")
+    assert Chosen.told == []
+
+
+async def test_the_end_of_a_forward_is_told_by_the_edges_connection(wire: Wire) -> None:
+    await forwarded(wire)
+    wire[1].close()
+    async with asyncio.timeout(30):
+        while not Chosen.told:
+            await asyncio.sleep(0.01)
+    assert Chosen.told == [{"n": 1}]
+
+
+async def test_a_stop_of_ours_is_not_the_end(wire: Wire, protocols: list[EdgeProtocol]) -> None:
+    await forwarded(wire)
+    protocols[0].shutdown()
+    async with asyncio.timeout(30):
+        assert await wire[0].read() == b""
+    await asyncio.sleep(0)
+    assert Chosen.told == []

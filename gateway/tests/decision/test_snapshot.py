@@ -22,10 +22,12 @@ class Counting:
     def __init__(self, topic: str = "things") -> None:
         self.loads = 0
         self.fails = False
+        self.pause = 0.0
         self.part: SnapshotPart[int] = SnapshotPart(f"test.{topic}", {topic}, self.load)
 
     async def load(self, conn: Connection) -> int:
         self.loads += 1
+        await asyncio.sleep(self.pause)
         assert (await conn.fetchval("SELECT current_user")).endswith("_wide")
         if self.fails:
             raise RuntimeError("a loader's defect")
@@ -47,15 +49,14 @@ async def notify(db: Database, topic: str) -> None:
 
 
 async def until(condition: Any) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while not condition():
             await asyncio.sleep(0.01)
 
 
-async def settled(counting: Counting) -> int:
+async def settled(snapshot: Snapshot, counting: Counting) -> int:
     """The number of loads once the listener's first refresh is over."""
-    await until(lambda: counting.loads >= 2)
-    await asyncio.sleep(0.2)
+    await until(lambda: 2 <= counting.loads == snapshot.get(counting.part))
     return counting.loads
 
 
@@ -65,7 +66,7 @@ async def test_loaded_at_start_and_when_notified(db: Database) -> None:
     assert not snapshot.ready
     await snapshot.start()
     assert snapshot.ready
-    before = await settled(one), await settled(other)
+    before = await settled(snapshot, one), await settled(snapshot, other)
     await notify(db, "one")
     await until(lambda: snapshot.get(one.part) == before[0] + 1)
     await asyncio.sleep(0.1)
@@ -73,15 +74,33 @@ async def test_loaded_at_start_and_when_notified(db: Database) -> None:
     await snapshot.close()
 
 
-async def test_a_burst_of_notices_costs_few_loads(db: Database) -> None:
+async def test_a_burst_of_notices_costs_few_loads(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     one = Counting()
     snapshot = Snapshot([one.part], db)
     await snapshot.start()
-    before = await settled(one)
+    before = await settled(snapshot, one)
+    monkeypatch.setattr(module, "LEAST_PAUSE", 60)
     for _ in range(50):
         await notify(db, "things")
+    await until(lambda: snapshot.get(one.part) == before + 1)
     await asyncio.sleep(0.3)
-    assert before < one.loads <= before + 8
+    assert one.loads == before + 1
+    await snapshot.close()
+
+
+async def test_one_slow_load_does_not_keep_the_next_waiting(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "REFRESH_PATIENCE", 30)
+    one = Counting()
+    snapshot = Snapshot([one.part], db)
+    await snapshot.start()
+    before = await settled(snapshot, one)
+    monkeypatch.setattr(module, "BUSY_SHARE", 40)
+    one.pause = 1
+    await snapshot.refresh(one.part)
+    one.pause = 0
+    assert await snapshot.refresh(one.part) == before + 2
     await snapshot.close()
 
 
@@ -89,7 +108,7 @@ async def test_a_refresh_sees_what_was_there_before_it_and_a_flood_shares_loads(
     one = Counting()
     snapshot = Snapshot([one.part], db)
     await snapshot.start()
-    before = await settled(one)
+    before = await settled(snapshot, one)
     values = await asyncio.gather(*(snapshot.refresh(one.part) for _ in range(500)))
     assert set(values) == {before + 1}
     await snapshot.close()
@@ -99,7 +118,7 @@ async def test_a_failed_load_keeps_the_old_part_and_is_tried_again(db: Database)
     one = Counting()
     snapshot = Snapshot([one.part], db)
     await snapshot.start()
-    before = await settled(one)
+    before = await settled(snapshot, one)
     one.fails = True
     assert await snapshot.refresh(one.part) == before
     assert snapshot.ready
@@ -115,7 +134,7 @@ async def test_a_listener_that_lost_its_connection_refreshes_everything(
     one = Counting()
     snapshot = Snapshot([one.part], db)
     await snapshot.start()
-    await settled(one)
+    await settled(snapshot, one)
     owner = await asyncpg.connect(str_url())
     await owner.execute(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
