@@ -11,13 +11,15 @@ from django.shortcuts import render
 from django.urls import URLPattern, path
 from unfold.sites import UnfoldAdminSite
 
-from gateway import health
+from gateway import admin_json, health
 from gateway.errors import Forbidden
 from gateway.ui import refusal
 from realtime import newest
 from storage.services import totals
 from tenants.services import counts, login
 from workspaces.services import counts as running
+
+admin_json.use()
 
 
 class AdminSite(UnfoldAdminSite):

@@ -115,6 +115,13 @@ class VerbAdmin(ReadOnlyAdmin):
         obj.__dict__.update({name: value for name, value in made.__dict__.items() if name != "_state"})
         obj._state.adding, obj._state.db = False, made._state.db
 
+    def get_deleted_objects(
+        self, objs: Iterable[Any], request: HttpRequest
+    ) -> tuple[list[str], dict[str, int], set[str], list[str]]:
+        """The rows alone: what goes with them, and whether they may go, is the verb's affair."""
+        rows = list(objs)
+        return [str(row) for row in rows], {str(self.opts.verbose_name_plural): len(rows)}, set(), []
+
     def delete_model(self, request: HttpRequest, obj: Any) -> None:
         self.remove(obj, request)
 

@@ -44,17 +44,19 @@ def draw(
     end: datetime,
     words: Callable[[float], str],
     limit: float | None = None,
+    binary: bool = False,
 ) -> Chart | None:
     """The chart of what was measured from `begin` to `end`, oldest first; None where nothing was.
 
-    `words` says a value for people. The `limit` is drawn where the values come near it.
+    `words` says a value for people. The `limit` is drawn where the values come near it. With `binary` the scale is
+    round in powers of 1,024, as `words` says bytes.
     """
     found = thinned([point for point in points if begin <= point[0] <= end])
     if not found:
         return None
     values = [value for _, value in found]
     most, mean = max(values), sum(values) / len(values)
-    top = limit if limit and most > limit / 3 else _round_up(most)
+    top = limit if limit and most > limit / 3 else _round_up(most, 1024 if binary else 10)
     runs = list(_runs(found, begin, end, top))
     clock = "%H:%M" if end - begin <= timedelta(days=1) else "%d %b %H:%M"
     times = [begin, begin + (end - begin) / 2, end]
@@ -115,13 +117,14 @@ def _area(run: list[tuple[float, float]]) -> str:
     return f"{_line(run)}L{run[-1][0]:g},{HEIGHT}L{run[0][0]:g},{HEIGHT}Z"
 
 
-def _round_up(value: float) -> float:
-    """The next of 1, 2, 5, 10, … times a power of ten."""
+def _round_up(value: float, base: int) -> float:
+    """The next of 1, 2, 5, 10, 20, … times a power of the base."""
     if value <= 0:
         return 1.0
     unit = 1.0
-    while unit * 10 <= value:
-        unit *= 10
+    while unit * base <= value:
+        unit *= base
     while unit > value:
-        unit /= 10
-    return next(factor * unit for factor in (1, 2, 5, 10) if factor * unit >= value)
+        unit /= base
+    factors = (factor * ten for ten in (1, 10, 100) for factor in (1, 2, 5))
+    return next((factor * unit for factor in factors if value <= factor * unit < base * unit), base * unit)

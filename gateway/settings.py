@@ -242,13 +242,14 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "seal audit": {"task": "tenants.tasks.seal_audit", "schedule": 300.0, "options": {"expires": 300}},
     "expire audit": {"task": "tenants.tasks.expire_audit", "schedule": 24 * 3600.0},
     "end forgotten uploads": {"task": "storage.tasks.sweep_uploads", "schedule": 3600.0},
+    "forget share links": {"task": "storage.tasks.sweep_share_links", "schedule": 3600.0},
     "apply lifecycle rules": {
         "task": "storage.tasks.sweep_lifecycle",
         "schedule": min(60.0, S3_LIFECYCLE_DAY_SECONDS / 4),
         "options": {"expires": 60},
     },
     "scan backends": {"task": "storage.tasks.sweep_scans", "schedule": 60.0, "options": {"expires": 60}},
-    "test backends": {"task": "storage.tasks.sweep_backends", "schedule": 300.0, "options": {"expires": 300}},
+    "test backends": {"task": "storage.tasks.sweep_backends", "schedule": 15.0, "options": {"expires": 15}},
     "sample usage": {"task": "storage.tasks.sample_usage", "schedule": 600.0, "options": {"expires": 600}},
     "remove strays": {"task": "storage.tasks.sweep_strays", "schedule": 3600.0},
     "verify the store": {

@@ -59,6 +59,8 @@ NAVIGATION: tuple[tuple[str, tuple[Entry, ...]], ...] = (
                 "access-keys",
                 ("storage.access_key.write", "storage.access_key.manage"),
             ),
+            Entry("Share links", "link", "share-links", ("storage.object.read",)),
+            Entry("Backends", "globe", "backends", ("storage.backend.read",)),
         ),
     ),
     (
@@ -226,6 +228,21 @@ def navigation(request: PageRequest) -> list[dict[str, Any]]:
     return groups
 
 
+def _above(request: HttpRequest) -> Entry | None:
+    """Where the side bar leads to the list that a page below it is of, for those who may see that."""
+    principal = getattr(request, "principal", None)
+    for entry in (entry for _, entries in NAVIGATION for entry in entries if entry.name != "overview"):
+        if principal and request.path.startswith(f"{reverse(entry.name)}/"):
+            return entry if not entry.permissions or any(map(principal.can, entry.permissions)) else None
+    return None
+
+
+def at(url: str, **query: str) -> str:
+    """An address with what of the query is not empty."""
+    asked = urlencode({name: value for name, value in query.items() if value})
+    return f"{url}?{asked}" if asked else url
+
+
 def row_number(text: str) -> int | None:
     """A row's id as a page's link names it; None for anything that cannot be one."""
     return int(text) if text.isascii() and text.isdecimal() and len(text) <= 18 else None
@@ -246,6 +263,7 @@ def refusal(request: HttpRequest, error: DomainError) -> HttpResponse:
         response = HttpResponse(render_to_string("gateway/error.html", context), status=error.status)
     else:
         context["signed_in"] = request.user.is_authenticated if hasattr(request, "user") else False
+        context["up"] = _above(request)
         response = render(request, "gateway/error.html", context, status=error.status)
     for name, value in headers.items():
         response[name] = value

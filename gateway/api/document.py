@@ -14,14 +14,14 @@ _making = Lock()
 
 
 @cache
-def _made() -> bytes:
-    document = SchemaGenerator().get_schema(request=None, public=True)  # type: ignore[no-untyped-call]
-    return orjson.dumps(document, default=str, option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS)
+def document() -> bytes:
+    """The same for everybody, so made once in each process: it takes seconds, and anybody may ask."""
+    made = SchemaGenerator().get_schema(request=None, public=True)  # type: ignore[no-untyped-call]
+    return orjson.dumps(made, default=str, option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS)
 
 
 @require_safe
 def openapi(request: HttpRequest) -> HttpResponse:
-    """The same for everybody, so made once in each process: it takes seconds, and anybody may ask."""
     with _making:
-        document = _made()
-    return HttpResponse(document, content_type="application/vnd.oai.openapi+json; charset=utf-8")
+        content = document()
+    return HttpResponse(content, content_type="application/vnd.oai.openapi+json; charset=utf-8")

@@ -226,9 +226,8 @@ def _fingerprint(root: Path) -> str:
         digest.update(str(part.relative_to(root)).encode() + b"\0" + part.read_bytes() + b"\0")
     for name in ("BOOTSTRAP_ADMIN_USERNAME", "BOOTSTRAP_ADMIN_PASSWORD"):
         digest.update(env.secret(name).encode() + b"\0")
-    digest.update(
-        repr(sorted(item for item in os.environ.items() if item[0].startswith("S3_BACKEND_"))).encode()
-    )
+    first = ("S3_BACKEND_", "STORAGE_REGION")
+    digest.update(repr(sorted(item for item in os.environ.items() if item[0].startswith(first))).encode())
     return digest.hexdigest()
 
 

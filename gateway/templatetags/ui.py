@@ -8,6 +8,7 @@ from typing import Any
 
 from django import template
 from django.templatetags.static import static
+from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.timesince import timesince
@@ -51,6 +52,11 @@ def size(value: int | None) -> str:
         if abs(amount) < 1024 or unit == _UNITS[-1]:
             return f"{amount:.1f} {unit}"
     raise AssertionError
+
+
+@register.filter
+def count(value: int) -> str:
+    return f"{value:,}"
 
 
 @register.filter
@@ -115,3 +121,47 @@ def event_icon(kind: str) -> str:
 def field(bound: Any) -> dict[str, Any]:
     """A form's field with its label, hint and errors, tied together for screen readers."""
     return {"field": bound}
+
+
+@register.inclusion_tag("gateway/_find.html")
+def find(label: str, value: str, *, hint: str = "") -> dict[str, Any]:
+    """The field `q` of a list's filters."""
+    return {"label": label, "value": value, "hint": hint}
+
+
+@register.inclusion_tag("gateway/_pager.html")
+def pager(
+    back: str, onward: str, *, backwards: str = "First page", forwards: str = "Next page"
+) -> dict[str, Any]:
+    """The way to the begin of a list and on in it, by addresses of which empty ones lead nowhere."""
+    return {"back": back, "onward": onward, "backwards": backwards, "forwards": forwards}
+
+
+@register.inclusion_tag("gateway/_opens.html")
+def opens(name: str, label: str, *, picture: str = "plus", look: str = "primary") -> dict[str, Any]:
+    """A button that opens the page of that name in the dialog."""
+    return {"url": reverse(name), "label": label, "picture": picture, "look": look}
+
+
+@register.inclusion_tag("gateway/_act.html")
+def act(
+    url: str,
+    target: str,
+    do: str,
+    label: str = "",
+    *,
+    picture: str,
+    look: str = "",
+    says: str = "",
+    question: str = "",
+    sure: str = "",
+    version: str = "",
+) -> dict[str, Any]:
+    """A form of one button that POSTs `do` (and a `version`) and puts the answer into `target`.
+
+    With a `question` it asks first, and `sure` is the answer to it. `says` is for screen readers, `look` are classes.
+    """
+    return {
+        "url": url, "target": target, "do": do, "label": label, "picture": picture, "look": look, "says": says,
+        "question": question, "sure": sure, "version": version,
+    }  # fmt: skip

@@ -1,11 +1,13 @@
 import "./dialogs.js";
 import "./requests.js";
 import "./copy.js";
+import "./focus.js";
 import "./live.js";
 import "./logs.js";
 import "./menu.js";
 import "./objects.js";
 import "./preview.js";
+import "./shared.js";
 import "./tabs.js";
 import "./times.js";
 import "./uploads.js";

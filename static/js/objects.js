@@ -1,7 +1,7 @@
 // The object browser: choosing rows, downloading through signed URLs, deleting.
 
 import { askFirst } from "./dialogs.js";
-import { link, remove } from "./s3.js";
+import { link, probe, remove, save } from "./s3.js";
 import { requestNote, toast } from "./toasts.js";
 
 const BATCH = 250;
@@ -25,15 +25,15 @@ function counted() {
 }
 
 function complain(error) {
+  if (error.status === 401) location.reload();
   toast(error.message, { level: "bad", note: requestNote(error.requestId) });
 }
 
 async function download(key, version = "") {
   try {
-    const anchor = document.createElement("a");
-    anchor.href = await link(page, "GET", key, version ? { version } : {});
-    anchor.download = key.split("/").pop();
-    anchor.click();
+    const url = await link(page, "GET", key, version ? { version } : {});
+    await probe(url);
+    save(url, key.split("/").pop());
   } catch (error) {
     complain(error);
   }
@@ -88,9 +88,9 @@ async function dropBelow(prefix) {
 async function copyLinks(keys) {
   try {
     const links = [];
-    for (const key of keys) links.push(await link(page, "GET", key));
+    for (const key of keys) links.push(await link(page, "SHARE", key));
     await navigator.clipboard.writeText(links.join("\n"));
-    toast(`${links.length === 1 ? "1 link" : `${links.length} links`} copied. They work for 15 minutes.`, { level: "good" });
+    toast(`${links.length === 1 ? "1 link" : `${links.length} links`} copied, for one day. Share links lists them.`, { level: "good" });
   } catch (error) {
     if (error.name === "NotAllowedError") toast("The browser does not let this page copy.", { level: "bad" });
     else complain(error);
@@ -115,6 +115,7 @@ if (page) {
     else {
       for (const box of boxes()) box.checked = false;
       counted();
+      page.querySelector("[data-choose-all]")?.focus();
     }
   });
 

@@ -17,29 +17,44 @@ async function send(url, method, { body, headers = {}, signal } = {}) {
   return new DOMParser().parseFromString(text || "<none/>", "application/xml");
 }
 
-/** Upload a file as `put` does. Throws Refused, or AbortError. */
-export async function putInParts(page, key, file, { progress, signal, replace, most }) {
-  const size = Math.min(most || Infinity, Math.max(LEAST, Math.ceil(file.size / MOST_PARTS / 2 ** 20) * 2 ** 20));
+/** End an upload of which `kept` knows; the sweep does it else. */
+export function forget(page, key, kept) {
+  const { upload } = kept;
+  delete kept.upload;
+  if (upload) link(page, "abort", key, { upload }).then((url) => fetch(url, { method: "DELETE" })).catch(() => {});
+}
+
+async function begun(page, key, file, { kept, signal, replace }) {
+  if (kept.upload) return;
   const type = file.type || "application/octet-stream";
-  const begun = await send(await link(page, "create", key), "POST", { headers: { "Content-Type": type }, signal });
-  const upload = begun.querySelector("UploadId")?.textContent;
+  const url = await link(page, "create", key, { is_new: !replace });  // or it would be told after the last part
+  const answer = await send(url, "POST", { headers: { "Content-Type": type }, signal });
+  const upload = answer.querySelector("UploadId")?.textContent;
   if (!upload) throw new Refused("The store did not begin the upload.");
-  const sent = new Map();
+  Object.assign(kept, { upload, tags: new Map() });
+}
+
+/** Upload a file as `put` does. What failed goes on by the same `kept`, with the parts that are missing.
+ *  Throws Refused, or AbortError. */
+export async function putInParts(page, key, file, { progress, signal, replace, most, kept }) {
+  const size = Math.min(most || Infinity, Math.max(LEAST, Math.ceil(file.size / MOST_PARTS / 2 ** 20) * 2 ** 20));
+  await begun(page, key, file, { kept, signal, replace });
+  const { upload, tags } = kept;
+  const numbers = Array.from({ length: Math.ceil(file.size / size) }, (_, at) => at + 1);
+  const piece = (number) => file.slice((number - 1) * size, number * size);
+  const sent = new Map([...tags.keys()].map((number) => [number, piece(number).size]));
   const tell = (number, bytes) => {
     sent.set(number, bytes);
     progress([...sent.values()].reduce((sum, one) => sum + one, 0));
   };
-  const numbers = Array.from({ length: Math.ceil(file.size / size) }, (_, at) => at + 1);
-  const tags = new Map();
   const stop = new AbortController();
   signal.addEventListener("abort", () => stop.abort());
   try {
-    await each(numbers, async (number) => {
-      const piece = file.slice((number - 1) * size, number * size);
+    await each(numbers.filter((number) => !tags.has(number)), async (number) => {
       for (let turn = 1; ; turn += 1) {
         try {
           const url = await link(page, "part", key, { upload, part: number });
-          tags.set(number, await put(url, piece, { progress: (bytes) => tell(number, bytes), signal: stop.signal }));
+          tags.set(number, await put(url, piece(number), { progress: (bytes) => tell(number, bytes), signal: stop.signal }));
           return;
         } catch (error) {
           const final = error.name === "AbortError" || (error.status >= 400 && error.status < 500);
@@ -52,9 +67,11 @@ export async function putInParts(page, key, file, { progress, signal, replace, m
     const parts = numbers.map((n) => `<Part><PartNumber>${n}</PartNumber><ETag>${tags.get(n).replaceAll('"', "&quot;")}</ETag></Part>`);
     const body = `<CompleteMultipartUpload xmlns="http://s3.amazonaws.com/doc/2006-03-01/">${parts.join("")}</CompleteMultipartUpload>`;
     await send(await link(page, "complete", key, { upload }), "POST", { body, headers: replace ? {} : { "If-None-Match": "*" }, signal });
+    delete kept.upload;
   } catch (error) {
     stop.abort();
-    link(page, "abort", key, { upload }).then((url) => fetch(url, { method: "DELETE" })).catch(() => {});  // the sweep does it else
+    if (error.name === "AbortError" && signal.aborted) forget(page, key, kept);
+    else if (error.code === "NoSuchUpload") delete kept.upload;
     throw error;
   }
 }

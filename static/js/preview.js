@@ -1,5 +1,7 @@
 // The beginning of a text object, fetched from the S3 front and put in as text, whatever it is.
 
+import { refusal } from "./s3.js";
+
 const MOST = 64 * 1024;
 
 async function show(box) {
@@ -7,7 +9,7 @@ async function show(box) {
   delete box.dataset.preview;
   try {
     const answer = await fetch(url, { headers: { Range: `bytes=0-${MOST - 1}` } });
-    if (!answer.ok) throw new Error(`The store answered ${answer.status}.`);
+    if (!answer.ok) throw refusal(answer.status, await answer.text());
     box.textContent = new TextDecoder().decode((await answer.arrayBuffer()).slice(0, MOST));
   } catch (error) {
     box.textContent = `It cannot be shown: ${error.message}`;

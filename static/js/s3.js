@@ -7,8 +7,16 @@ export class Refused extends Error {
   }
 }
 
+/** Take the token of a page that was loaded before somebody signed in again. Resolves to whether there is another. */
+async function renew(page) {
+  const text = await fetch(location.href).then((answer) => answer.text()).catch(() => "");
+  const token = new DOMParser().parseFromString(text, "text/html").querySelector("[data-csrf]")?.dataset.csrf;
+  if (token) page.dataset.csrf = token;
+  return Boolean(token);
+}
+
 /** POST JSON to one of the page's own URLs. Throws Refused. */
-async function ask(page, url, body) {
+async function ask(page, url, body, isSecond = false) {
   let answer;
   try {
     answer = await fetch(url, {
@@ -20,7 +28,12 @@ async function ask(page, url, body) {
     throw new Refused("The server cannot be reached.");
   }
   const found = await answer.json().catch(() => ({}));
-  if (answer.status === 401) location.reload();
+  if (answer.status === 403 && found.code === "csrf_failed" && !isSecond && await renew(page)) {
+    return ask(page, url, body, true);
+  }
+  if (answer.status === 401 || found.code === "csrf_failed") {
+    throw new Refused("You are signed out. Sign in again in another window, then try again here.", { status: 401 });
+  }
   if (!answer.ok) {
     const requestId = found.request_id ?? answer.headers.get("X-Request-ID") ?? "";
     throw new Refused(found.detail ?? `The server answered ${answer.status}.`, { status: answer.status, code: found.code, requestId });
@@ -47,6 +60,25 @@ export function refusal(status, text, requestId) {
     code: said("Code"),
     requestId: said("RequestId") || requestId || "",
   });
+}
+
+/** Ask for the first byte: a download that fails says nothing on the page. Throws Refused. */
+export async function probe(url) {
+  const answer = await fetch(url, { headers: { Range: "bytes=0-0" } }).catch(() => {
+    throw new Refused("The server cannot be reached.");
+  });
+  if (!answer.ok && answer.status !== 416) {
+    throw refusal(answer.status, await answer.text(), answer.headers.get("x-amz-request-id"));
+  }
+  await answer.body?.cancel();
+}
+
+/** Have the browser save what is at a URL. */
+export function save(url, name) {
+  const anchor = document.createElement("a");
+  anchor.href = url;
+  anchor.download = name;
+  anchor.click();
 }
 
 /** PUT a file or a piece of one; `progress(sent)` is called along the way, `signal` stops it. Resolves to the ETag.

@@ -1,102 +1,77 @@
-// Uploading by button, drop or paste: several files and folders at once, each with its progress and its own end.
+// Uploading by button, drop or paste: several files and folders at once, each with its own end, and all of them together.
 
-import { make, icon, size } from "./dom.js";
-import { inParts, putInParts } from "./parts.js";
-import { each, link, put } from "./s3.js";
 import { toast } from "./toasts.js";
+import { Upload } from "./upload.js";
 
 const page = document.querySelector("[data-links]");
 const zone = document.querySelector("[data-dropzone]");
 const list = document.querySelector("[data-uploads]");
-let running = 0;
+const head = document.querySelector("[data-uploads-head]");
+const uploads = new Set();
+let finished = 0;
 
-class Upload {
-  constructor(file, key) {
-    this.file = file;
-    this.key = key;
-    this.bar = make("progress", { max: "100", value: "0", "aria-label": `Upload of ${key}` });
-    this.state = make("span", { class: "upload-state", text: "Waiting" });
-    this.actions = make("span", { class: "upload-actions" });
-    this.box = make("li", { class: "upload" },
-      make("span", {}, make("span", { class: "upload-name", text: key }), " ", this.state), this.actions, this.bar);
-    list.append(this.box);
-    this.offer("Cancel", "close", () => this.control.abort());
-    this.control = new AbortController();
-  }
+const those = (...states) => [...uploads].filter((upload) => states.includes(upload.state));
 
-  offer(label, name, act) {
-    const button = make("button", { type: "button", class: "button quiet small", "aria-label": `${label}: ${this.key}` }, icon(name), label);
-    button.addEventListener("click", act);
-    this.actions.append(button);
-  }
-
-  end(state, text) {
-    this.box.dataset.state = state;
-    this.state.textContent = text;
-    this.actions.replaceChildren();
-    if (state === "done") setTimeout(() => this.box.remove(), 5000);
-    else {
-      this.offer("Remove", "close", () => this.box.remove());
-    }
-  }
-
-  again(label, replace) {
-    this.offer(label, "refresh", () => {
-      this.actions.replaceChildren();
-      delete this.box.dataset.state;
-      this.control = new AbortController();
-      this.offer("Cancel", "close", () => this.control.abort());
-      this.run(replace);
-    });
-  }
-
-  async run(replace = false) {
-    if (this.control.signal.aborted) {
-      this.end("failed", "Cancelled");
-      return;
-    }
-    running += 1;
-    this.state.textContent = "Starting";
-    try {
-      const most = Number(page.dataset.mostBytes);
-      const how = { replace, most, signal: this.control.signal, progress: (sent) => this.moved(sent) };
-      if (inParts(this.file, most)) await putInParts(page, this.key, this.file, how);
-      else await put(await link(page, "PUT", this.key), this.file, how);
-      this.bar.value = 100;
-      this.end("done", "Done");
-      document.body.dispatchEvent(new CustomEvent("uploaded"));
-    } catch (error) {
-      if (error.name === "AbortError") {
-        this.end("failed", "Cancelled");
-        this.again("Start over", replace);
-      } else if (error.status === 412) {
-        this.end("failed", "There is an object of this name already.");
-        this.again("Replace it", true);
-      } else {
-        this.end("failed", error.requestId ? `${error.message} (request ${error.requestId})` : error.message);
-        this.again("Try again", replace);
-      }
-    } finally {
-      running -= 1;
-    }
-  }
-
-  moved(sent) {
-    const total = this.file.size || 1;
-    this.bar.value = Math.min(100, (sent / total) * 100);
-    this.state.textContent = sent >= total ? "Finishing" : `${size(sent)} of ${size(this.file.size)}`;
+function summed() {
+  const going = those("waiting", "going").length;
+  const shown = { cancel: those("waiting", "going"), replace: those("taken"), again: those("failed", "cancelled"), clear: those("taken", "failed", "cancelled") };
+  head.hidden = uploads.size < 2;
+  const failed = shown.clear.length;
+  const words = [going && `${going} to go`, finished && `${finished} uploaded`, failed && `${failed} not uploaded`];
+  head.querySelector("[data-uploads-count]").textContent = words.filter(Boolean).join(", ");
+  for (const [name, which] of Object.entries(shown)) {
+    const button = head.querySelector(`[data-uploads-${name}]`);
+    if (button === document.activeElement && !which.length) head.querySelector("button:not([hidden])")?.focus();
+    button.hidden = !which.length;
   }
 }
 
-function start(files) {
-  const uploads = [];
-  for (const { file, path } of files) {
-    uploads.push(new Upload(file, page.dataset.prefix + path));
-  }
-  return each(uploads, (upload) => upload.run()).then(() => {
-    const done = uploads.filter((upload) => upload.box.dataset.state === "done").length;
-    if (done) toast(done === 1 ? `${uploads.find((u) => u.box.dataset.state === "done").key} is uploaded.` : `${done} files are uploaded.`, { level: "good" });
+// Many end at once when all are cancelled or taken up again: they are counted once.
+let due = false;
+function changed() {
+  if (due) return;
+  due = true;
+  queueMicrotask(() => { due = false; summed(); });
+}
+
+function added(file, key) {
+  const upload = new Upload(page, file, key);
+  upload.addEventListener("changed", () => {
+    if (upload.state === "done") finished += 1;
+    changed();
   });
+  upload.addEventListener("removed", () => { uploads.delete(upload); changed(); });
+  upload.addEventListener("again", () => { waiting.push(upload); work(); });
+  uploads.add(upload);
+  list.append(upload.box);
+  return upload;
+}
+
+const WIDTH = 3;
+const waiting = [];
+let workers = 0;
+let done = [];
+
+async function work() {
+  if (workers >= WIDTH) return;
+  workers += 1;
+  while (waiting.length) {
+    const upload = waiting.shift();
+    await upload.run();
+    if (upload.state === "done") done.push(upload.key);
+  }
+  workers -= 1;
+  if (workers || !done.length) return;
+  toast(done.length === 1 ? `${done[0]} is uploaded.` : `${done.length} files are uploaded.`, { level: "good" });
+  done = [];
+}
+
+function start(files) {
+  if (!uploads.size) finished = 0;
+  const sorted = files.toSorted((one, other) => (one.path < other.path ? -1 : 1));
+  for (const { file, path } of sorted) waiting.push(added(file, page.dataset.prefix + path));
+  changed();
+  for (let worker = 0; worker < WIDTH; worker += 1) work();
 }
 
 const plain = (files) => [...files].map((file) => ({ file, path: file.webkitRelativePath || file.name }));
@@ -128,6 +103,12 @@ if (zone) {
     const button = event.target.closest("[data-chooses]");
     if (button) document.getElementById(button.dataset.chooses).click();
   });
+  head.addEventListener("click", (event) => {
+    if (event.target.closest("[data-uploads-cancel]")) those("waiting", "going").forEach((upload) => upload.cancel());
+    else if (event.target.closest("[data-uploads-replace]")) those("taken").forEach((upload) => upload.again(true));
+    else if (event.target.closest("[data-uploads-again]")) those("failed", "cancelled").forEach((upload) => upload.again());
+    else if (event.target.closest("[data-uploads-clear]")) those("taken", "failed", "cancelled").forEach((upload) => upload.remove());
+  });
 
   let depth = 0;
   const carriesFiles = (event) => event.dataTransfer?.types.includes("Files");
@@ -158,5 +139,5 @@ if (zone) {
   document.addEventListener("paste", (event) => {
     if (event.clipboardData?.files.length && !event.target.closest("input, textarea")) start(plain(event.clipboardData.files));
   });
-  window.addEventListener("beforeunload", (event) => running && event.preventDefault());
+  window.addEventListener("beforeunload", (event) => those("waiting", "going").length && event.preventDefault());
 }
