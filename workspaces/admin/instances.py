@@ -6,14 +6,12 @@ from typing import Any
 
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.utils.html import format_html
-from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import AutocompleteSelectFilter
 from unfold.decorators import display
 
 from gateway.admin_verbs import ReadOnlyAdmin
 from gateway.crypto import CannotOpen
-from gateway.templatetags.ui import cores, pretty, size
+from gateway.templatetags.ui import cores, size
 from workspaces.models import Instance
 from workspaces.services import specs
 
@@ -103,8 +101,3 @@ class InstanceAdmin(ReadOnlyAdmin):
     @display(description="Processor", ordering="cpu_millis")
     def cpu(self, row: Instance) -> str:
         return cores(row.cpu_millis)
-
-
-def as_json(value: Any) -> SafeString:
-    """JSON for people, without the style attributes of the theme's own, which the policy refuses."""
-    return format_html("<pre>{}</pre>", pretty(value))

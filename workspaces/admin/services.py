@@ -13,7 +13,7 @@ from gateway.admin_verbs import ReadOnlyAdmin, ReadOnlyInline
 from workspaces.models import Port, Service
 from workspaces.services import managed as verbs
 
-from .instances import OF_TENANT, STATE, InstanceAdmin, as_json
+from .instances import OF_TENANT, STATE, InstanceAdmin
 
 
 class PortInline(ReadOnlyInline):
@@ -41,10 +41,10 @@ class ServiceAdmin(InstanceAdmin):
         ),
         ("State", {"fields": InstanceAdmin.state_fields}),
         ("Health", {"fields": ("health_", "health_error", "health_checked_at", "probe_path")}),
-        ("Where it runs", {"fields": (*InstanceAdmin.place_fields, "command", "volumes_")}),
+        ("Where it runs", {"fields": (*InstanceAdmin.place_fields, "command", "volumes")}),
         ("Limits", {"fields": InstanceAdmin.limit_fields}),
     )  # fmt: skip
-    readonly_fields = (*InstanceAdmin.readonly_fields, "health_", "volumes_")
+    readonly_fields = (*InstanceAdmin.readonly_fields, "health_", "volumes")
     inlines = (PortInline,)
     actions = ("start", "stop", "restart", "delete_softly", "restore", "purge")
 
@@ -54,10 +54,6 @@ class ServiceAdmin(InstanceAdmin):
     @display(description="Health", ordering="health", label=STATE)
     def health_(self, row: Service) -> str:
         return row.health
-
-    @display(description="Volumes")
-    def volumes_(self, row: Service) -> str:
-        return as_json(row.volumes)
 
     @display(description="Ports")
     def numbers(self, row: Service) -> str:

@@ -12,7 +12,7 @@ from gateway.templatetags.ui import size
 from workspaces.models import VolumeSnapshot, Workspace, WorkspaceShare
 from workspaces.services import workspaces as verbs
 
-from .instances import STATE, InstanceAdmin, as_json
+from .instances import STATE, InstanceAdmin
 
 
 class ShareInline(ReadOnlyInline):
@@ -44,27 +44,19 @@ class WorkspaceAdmin(InstanceAdmin):
             "Contents",
             {
                 "fields": (
-                    "template", "git_url", "git_branch", "repository", "repository_error", "volume", "ports_",
-                    "metadata_", "run_command", "last_active_at", "is_hidden",
+                    "template", "git_url", "git_branch", "repository", "repository_error", "volume", "ports",
+                    "metadata", "run_command", "last_active_at", "is_hidden",
                 )
             },
         ),
     )  # fmt: skip
-    readonly_fields = (*InstanceAdmin.readonly_fields, "repository", "volume", "ports_", "metadata_")
+    readonly_fields = (*InstanceAdmin.readonly_fields, "repository", "volume", "ports", "metadata")
     inlines = (ShareInline, SnapshotInline)
     actions = ("start", "stop", "restart", "delete_softly", "restore", "purge")
 
     @display(description="Repository", label=STATE)
     def repository(self, row: Workspace) -> str:
         return row.repository_state
-
-    @display(description="Declared ports")
-    def ports_(self, row: Workspace) -> str:
-        return as_json(row.ports)
-
-    @display(description="Metadata")
-    def metadata_(self, row: Workspace) -> str:
-        return as_json(row.metadata)
 
     @display(description="Volume")
     def volume(self, row: Workspace) -> str:

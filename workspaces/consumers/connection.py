@@ -16,6 +16,7 @@ from tenants.services.standing import Holder
 from workspaces.models import Service, Workspace
 
 TOO_SLOW = Ending("slow_reader", "This reader is too slow.", 503, 1013)
+GONE = Ending("client_gone", "The client has left.", 200, 1000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,5 +63,8 @@ class Connection:
         except TimeoutError:
             self.end(TOO_SLOW)
             wire.drop(self.send_raw)
+            return False
+        except OSError:  # the server's word, by ASGI, for a client that has left
+            self.end(GONE)
             return False
         return True

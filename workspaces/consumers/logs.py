@@ -20,7 +20,7 @@ from realtime.wire import Receive, Scope, Send
 from workspaces.services import logs
 
 from . import admission, guards
-from .connection import Admitted, Connection
+from .connection import GONE, Admitted, Connection
 from .pipe import Pipe
 
 log = logging.getLogger(__name__)
@@ -168,7 +168,7 @@ async def _follow(
         await connection.until_ended()
 
     await wire.first_of(pump(), gone, ended())
-    return connection.ending
+    return None if connection.ending is GONE else connection.ending
 
 
 async def _until_closed(receive: Receive) -> None:

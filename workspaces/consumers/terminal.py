@@ -23,7 +23,7 @@ from workspaces.providers import base
 from workspaces.services import terminals
 
 from . import admission, guards
-from .connection import Admitted, Connection
+from .connection import GONE, Admitted, Connection
 from .pipe import Pipe
 from .typist import Typed, Typist
 
@@ -36,7 +36,6 @@ SHELL_ENDED = Ending("shell_ended", "The shell has ended.", 200, 1000)
 LOST = Ending("terminal_lost", "The terminal was lost.", 503, 1011)
 IDLE = Ending("idle", "Nobody typed for a long time.", 408, 1000)
 TOO_LONG = Ending("time_limit", "A terminal is open for so long at most.", 408, 1000)
-GONE = Ending("client_gone", "The client has left.", 200, 1000)
 FLOOD = Ending("input_not_read", "More was sent than the shell reads.", 413, 1009)
 VIOLATION = Ending("unexpected_message", "Text messages are resize and ping, in JSON.", 400, 1008)
 

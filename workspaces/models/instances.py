@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import ClassVar, Self
 
 from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
@@ -11,9 +11,6 @@ from django.db.models import F, Q
 from django.utils import timezone
 
 from gateway.db.models import PublicId, TenantQuerySet
-
-if TYPE_CHECKING:
-    from tenants.principal import Principal
 
 MIB = 1 << 20
 LEAST_MEMORY = 64 * MIB
@@ -152,9 +149,3 @@ def name_constraint(model: str) -> models.UniqueConstraint:
     return models.UniqueConstraint(
         fields=["tenant", "name"], condition=Q(deleted_at=None), name=f"{model}_name_in_tenant"
     )
-
-
-def own_or_managed(rows: InstanceQuerySet, principal: Principal, manage: str) -> InstanceQuerySet:
-    """The present ones that the caller owns, or all of the tenant's for holders of the permission `manage`."""
-    rows = rows.filter(tenant_id=principal.tenant.pk, deleted_at=None)
-    return rows if principal.can(manage) else rows.filter(owner=principal.user)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any, TypeVar
-from urllib.parse import urlencode
 
 from django.db.models import F, Q
 
-from gateway.ui import PageRequest
+from gateway.ui import PageRequest, at
 from workspaces.models import Instance, InstanceQuerySet
 
 PER_PAGE = 100
@@ -54,11 +53,7 @@ def page_of(rows: InstanceQuerySet, wanted: dict[str, str], url: str) -> dict[st
         "asked": wanted,
         "states": STATE_CHOICES,
         "narrowed": bool(filters or wanted["after"]),
-        "here": _at(url, {**filters, **({"after": wanted["after"]} if wanted["after"] else {})}),
-        "first": _at(url, filters),
-        "following": _at(url, {**filters, "after": f"{last.name},{last.pk}"}) if last else "",
+        "here": at(url, **wanted),
+        "first": at(url, **filters) if wanted["after"] else "",
+        "next": at(url, **filters, after=f"{last.name},{last.pk}") if last else "",
     }
-
-
-def _at(url: str, query: dict[str, str]) -> str:
-    return f"{url}?{urlencode(query)}" if query else url

@@ -59,16 +59,16 @@ def _usage(request: PageRequest, row: Instance) -> HttpResponse:
     asked = request.GET.get("span", "")
     span = asked if asked in SPANS else "1h"
     end = timezone.now()
-    times = {"begin": end - samples.SPANS[span], "end": end}
+    begin = end - samples.SPANS[span]
     found = samples.history(row.key, samples.SPANS[span])
     drawn = [
         charts.draw(
             "cpu", "Processor", [(one.at, one.cpu_millis) for one in found], limit=row.cpu_millis,
-            words=lambda millis: cores(round(millis)), **times,
+            words=lambda millis: cores(round(millis)), begin=begin, end=end,
         ),
         charts.draw(
             "memory", "Memory", [(one.at, one.memory_bytes) for one in found], limit=row.memory_bytes,
-            words=lambda amount: size(round(amount)), **times,
+            words=lambda amount: size(round(amount)), binary=True, begin=begin, end=end,
         ),
     ]  # fmt: skip
     context = {"charts": [chart for chart in drawn if chart], "span": span, "spans": list(SPANS.items())}

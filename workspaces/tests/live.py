@@ -37,7 +37,7 @@ def served() -> Iterator[int]:
     finally:
         database["NAME"] = name
         server.should_exit = True
-        thread.join(10)
+        thread.join(30)
         _close_connections()
         lifespan._hub = guards._guard = None  # they are of that thread's loop
 
@@ -47,8 +47,8 @@ def _close_connections() -> None:
     together = threading.Barrier(lifespan._threads._max_workers)
 
     def close() -> None:
-        together.wait(5)
+        together.wait(30)
         connections.close_all()
 
     for done in [lifespan._threads.submit(close) for _ in range(together.parties)]:
-        done.result(10)
+        done.result(60)

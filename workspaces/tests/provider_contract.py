@@ -46,17 +46,17 @@ class _Connection(http.client.HTTPConnection):
     """A connection to a `dial` of the edge: host:port, or a unix socket."""
 
     def __init__(self, where: str) -> None:
-        super().__init__("localhost", timeout=10)
+        super().__init__("localhost", timeout=30)
         self._where = where
 
     def connect(self) -> None:
         if self._where.startswith("unix/"):
             self.sock = socket.socket(socket.AF_UNIX)
-            self.sock.settimeout(10)
+            self.sock.settimeout(30)
             self.sock.connect(self._where.removeprefix("unix/"))
         else:
             host, _, port = self._where.rpartition(":")
-            self.sock = socket.create_connection((host, int(port)), timeout=10)
+            self.sock = socket.create_connection((host, int(port)), timeout=30)
 
 
 def request(where: str, path: str) -> tuple[int, str]:
@@ -319,15 +319,26 @@ class ProviderContract:
 
         listener = threading.Thread(target=_into, args=(heard, provider.events(stop)), daemon=True)
         listener.start()
-        time.sleep(0.3)  # what happened before it listened may be missing
+
+        def is_heard() -> bool:
+            """After a while, and one more change: what happened before it listened may be missing."""
+            end = time.monotonic() + 1
+            while wanted.key not in heard and time.monotonic() < end:
+                time.sleep(0.02)
+            if wanted.key in heard:
+                return True
+            provider.ensure(wanted, running=False)
+            provider.ensure(wanted, running=True)
+            return False
+
         provider.ensure(wanted, running=True)
-        eventually(lambda: wanted.key in heard)
+        eventually(is_heard)
         ask(wanted.key, "healthz")
         heard.clear()
         ask(wanted.key, "exit", "1")
         eventually(lambda: wanted.key in heard)
         stop.set()
-        listener.join(timeout=10)
+        listener.join(timeout=30)
         assert not listener.is_alive()
 
     # Looking in
@@ -358,7 +369,7 @@ class ProviderContract:
         ask(wanted.key, "say", "after")
         eventually(lambda: b"after\n" in heard)
         stop.set()
-        reader.join(timeout=10)
+        reader.join(timeout=30)
         assert not reader.is_alive()
 
     def test_what_it_uses(self, provider: Provider, spec: NewSpec, ask: Ask) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from gateway.supervisor import probes
-from gateway.supervisor.ports import pick
+from tests.ports import free_port
 from workspaces.addresses import MCP_PORT
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -26,7 +26,7 @@ def server(module: str = "gatehouse_workspace", **environment: str) -> Iterator[
         sockets, root = Path(home) / "s", Path(home) / "w"
         sockets.mkdir()
         root.mkdir()
-        port = pick(None)  # it listens on TCP too, and many run here
+        port = free_port()  # it listens on TCP too, and many run here
         given = {
             "PATH": os.environ["PATH"],
             "HOME": home,

@@ -1,4 +1,7 @@
-"""The fake provider with real shells: on this machine, in a pseudo-terminal each."""
+"""The fake provider with real shells: on this machine, in a pseudo-terminal each.
+
+They have an environment of their own: what the home of whoever runs the tests has for shells may wait for ever.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,8 @@ class Shell:
         self._closed = False
         self.resize(columns, rows)
         self.process = subprocess.Popen(
-            command, stdin=slave, stdout=slave, stderr=slave, start_new_session=True,
+            command, stdin=slave, stdout=slave, stderr=slave, start_new_session=True, cwd="/",
+            env={"PATH": os.defpath, "HOME": "/nonexistent"},
             preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
         )  # fmt: skip
         os.close(slave)

@@ -110,7 +110,7 @@ def test_what_takes_too_long_is_stopped(caller: Caller) -> None:
     mark = f"sleep 47.{time.monotonic_ns() % 10**6}"
     answer = caller.invoke("run_command", {"command": f"exec {mark}"}, timeout=1)
     assert (answer.status_code, answer.json()["code"]) == (504, "tool_timeout")
-    until = time.monotonic() + 5
+    until = time.monotonic() + 30
     while runs(mark):
         assert time.monotonic() < until
         time.sleep(0.05)

@@ -10,6 +10,7 @@ from django.test import Client
 
 from gateway.charts import draw, thinned
 from gateway.db.scope import tenant_scope
+from gateway.templatetags.ui import size
 from tenants.principal import Principal
 from tests import factories
 from workspaces.models import Service, Template, Workspace, WorkspaceShare
@@ -237,4 +238,11 @@ def test_a_chart() -> None:
     assert chart.path.count("M") == 2  # a gap is a gap
     assert chart.most == "239.0" and chart.scale[0] == "250" and chart.limit_y is not None
     assert len(thinned(points, 50)) <= 52 and max(thinned(points, 50), key=lambda p: p[1]) == points[-1]
+    held = [(begin, 19.1 * 2**30)]
+    chart = draw(
+        "bytes", "Size", held, begin=begin, end=begin + timedelta(hours=1), binary=True,
+        words=lambda amount: size(round(amount)),
+    )  # fmt: skip
+    assert chart is not None
+    assert chart.scale == ["20.0 GiB", "10.0 GiB", "0 bytes"]
     assert draw("cpu", "Processor", [], begin=begin, end=begin + timedelta(hours=1), words=str) is None

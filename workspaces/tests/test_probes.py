@@ -18,6 +18,7 @@ from gateway.errors import Forbidden, Invalid
 from realtime.models import Event
 from tenants.principal import Principal
 from tests import factories
+from tests.ports import free_port
 from workspaces.models import Port, Service
 from workspaces.services import managed, managed_urls, probes
 from workspaces.tests.test_ports import service_of
@@ -149,15 +150,14 @@ def saying(words: bytes) -> Iterator[int]:
 def test_why_it_is_not_healthy(
     admin: Principal, monkeypatch: pytest.MonkeyPatch, words: bytes, error: str
 ) -> None:
-    monkeypatch.setattr(probes, "SECONDS", 0.2)
+    monkeypatch.setattr(probes, "SECONDS", 30 if words else 0.2)
     with saying(words) as port:
         row = service_of(admin, kind="external", url=f"http://127.0.0.1:{port}/", private_allowed=True)
         assert probes.probe(probes.Target(row, row.url)) == error
 
 
 def test_nothing_listens(admin: Principal) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
+    port = free_port()
     row = service_of(admin, kind="external", url=f"http://127.0.0.1:{port}/", private_allowed=True)
     assert probes.probe(probes.Target(row, row.url)) == "It cannot be connected to: Connection refused."
 

@@ -55,16 +55,16 @@ def test_a_reading_of_all_that_runs(fake: FakeProvider, admin: Principal) -> Non
 
 def test_the_cpu_is_the_mean_since_the_reading_before(fake: FakeProvider, admin: Principal) -> None:
     row = running(fake, admin)
-    sample(row, timedelta(seconds=20), cpu_seconds=10.0)
-    fake.used[row.key] = Usage(20.0, 1)
+    sample(row, timedelta(seconds=200), cpu_seconds=10.0)
+    fake.used[row.key] = Usage(110.0, 1)
     samples.collect()
     assert 450 <= taken(admin)[-1].cpu_millis <= 510
 
 
 def test_a_new_start_counts_from_its_own(fake: FakeProvider, admin: Principal) -> None:
-    row = running(fake, admin, started_at=timezone.now() - timedelta(seconds=10))
-    sample(row, timedelta(seconds=20), cpu_seconds=100.0)
-    fake.used[row.key] = Usage(1.0, 1)
+    row = running(fake, admin, started_at=timezone.now() - timedelta(seconds=100))
+    sample(row, timedelta(seconds=200), cpu_seconds=1000.0)
+    fake.used[row.key] = Usage(10.0, 1)
     samples.collect()
     assert 80 <= taken(admin)[-1].cpu_millis <= 105
 

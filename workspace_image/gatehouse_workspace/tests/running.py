@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -17,6 +16,8 @@ from typing import Any
 import httpx2
 from mcp_types import CallToolResult
 
+from tests.ports import free_port
+
 PACKAGE = Path(__file__).parents[2]
 PATIENCE = 60
 HEADERS = {"Accept": "application/json, text/event-stream", "MCP-Protocol-Version": "2025-06-18"}
@@ -24,12 +25,6 @@ HEADERS = {"Accept": "application/json, text/event-stream", "MCP-Protocol-Versio
 
 CLIENT = httpx2.Client(timeout=PATIENCE, verify=False, trust_env=False)
 """One for all: each would read the system's certificates anew."""
-
-
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
 
 
 @dataclass

@@ -15,7 +15,8 @@ import pytest
 from gatehouse_workspace import listen
 from gatehouse_workspace.relay import Relay
 from gatehouse_workspace.settings import Misconfigured, Settings
-from gatehouse_workspace.tests.running import HEADERS, free_port, running
+from gatehouse_workspace.tests.running import HEADERS, running
+from tests.ports import free_port
 
 
 @contextlib.asynccontextmanager

@@ -12,7 +12,6 @@ from workspaces.providers.base import Refused, Spec, Unavailable
 
 from .engine import failure, said
 
-_PULL_SECONDS = 600.0
 _TAGGED = re.compile(r"(.+?)(?::([A-Za-z0-9_][A-Za-z0-9_.-]*)|@(sha256:[0-9a-f]{64}))?")
 
 

@@ -65,7 +65,7 @@ class Runner:
                 preexec_fn=die_with_parent(signal.SIGTERM),
                 **({} if self._as_root else self.account.popen_arguments()),  # type: ignore[call-overload]
             )
-        until = time.monotonic() + 30
+        until = time.monotonic() + 60
         while not (self.provider.availability().ok if ok else probes.listens(self.socket)):
             assert self._process.poll() is None, self.said()
             assert time.monotonic() < until, self.said()
@@ -75,7 +75,7 @@ class Runner:
         if self._process is not None:
             with contextlib.suppress(ProcessLookupError):
                 self._process.send_signal(number)
-            self._process.wait(20)
+            self._process.wait(60)
             self._process = None
 
     def said(self) -> str:

@@ -23,7 +23,7 @@ def bearing(base: str, key: str) -> Iterator[int]:
     thread.start()
 
     def do(work: Any) -> Any:
-        return asyncio.run_coroutine_threadsafe(work, loop).result(20)
+        return asyncio.run_coroutine_threadsafe(work, loop).result(60)
 
     runner, session, port = do(_start(base, key))
     try:

@@ -90,4 +90,4 @@ class Inside:
         return int(self._runner.addresses[-1][1])
 
     def _do(self, work: Any) -> Any:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(10)
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(60)

@@ -112,4 +112,4 @@ def test_streams_pass(platform: Platform, bearer: dict[str, str]) -> None:
     url = f"ws://127.0.0.1:{platform.stack.port}/ws/dev/app/socket"
     with connect(url, additional_headers=bearer, proxy=None) as socket:
         socket.send("hello")
-        assert socket.recv(timeout=5) == "back: hello"
+        assert socket.recv(timeout=30) == "back: hello"

@@ -41,7 +41,7 @@ def ask(
         *([more] if more else []),
     ]
     with socket.socket(socket.AF_UNIX) as edge:
-        edge.settimeout(10)
+        edge.settimeout(30)
         edge.connect(str(platform.stack.home / "run" / "plain.sock"))
         edge.sendall(("\r\n".join(lines) + "\r\n\r\n" + body).encode())
         said = b""
@@ -130,7 +130,7 @@ def test_a_container_asks_at_its_networks_gateway(platform: Platform) -> None:
     boss = platform.member(platform.tenant(), "admin")
     platform.workspace(boss, "contained", address=inside)
     container_gateway.remember(platform.stack.home, gateway)
-    until = time.monotonic() + 5
+    until = time.monotonic() + 30
     while not listens((gateway, platform.stack.port)):
         assert time.monotonic() < until
         time.sleep(0.05)

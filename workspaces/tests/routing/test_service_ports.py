@@ -19,7 +19,8 @@ from gateway.edge import further
 from tenants.models import TenantSettings
 from tenants.principal import Principal
 from tenants.services import snapshot
-from tests.stack import free_ports, listens
+from tests.ports import free_port
+from tests.stack import listens
 from workspaces.models import Port
 
 from .conftest import Platform
@@ -36,7 +37,7 @@ def url(port: Port, path: str = "/") -> str:
 
 
 def opened(port: Port, *, wanted: bool = True) -> Port:
-    until = time.monotonic() + 5
+    until = time.monotonic() + 30
     while listens(("127.0.0.1", port.public_port)) is not wanted:
         assert time.monotonic() < until, port
         time.sleep(0.05)
@@ -48,7 +49,7 @@ def make(platform: Platform, owner: Principal, inside: Inside) -> Iterator[Any]:
     made: list[Port] = []
 
     def port(**fields: Any) -> Port:
-        given = {"dial_port": inside.tcp_port, "public_port": free_ports(1)[0], **fields}
+        given = {"dial_port": inside.tcp_port, "public_port": free_port(), **fields}
         made.append(platform.service(owner, **given))
         return opened(made[-1])
 
@@ -141,7 +142,7 @@ def test_streams_and_tls(platform: Platform, make: Any) -> None:
     port = make(access="public")
     with connect(f"ws://127.0.0.1:{port.public_port}/socket", proxy=None) as socket_:
         socket_.send("hello")
-        assert socket_.recv(timeout=5) == "back: hello"
+        assert socket_.recv(timeout=30) == "back: hello"
     assert get(port, "/events").text.count("data:") == 3
     trusted = ssl.create_default_context(cafile=str(platform.stack.ca))
     answer = httpx.get(f"https://127.0.0.1:{port.public_port}/x", verify=trusted, trust_env=False)
@@ -149,7 +150,7 @@ def test_streams_and_tls(platform: Platform, make: Any) -> None:
 
 
 def test_one_that_stands_still_is_told_as_such(platform: Platform, owner: Principal, make: Any) -> None:
-    port = make(access="public", dial_port=free_ports(1)[0])
+    port = make(access="public", dial_port=free_port())
     answer = get(port)
     assert (answer.status_code, answer.json()["code"]) == (502, "service_unreachable")
 
@@ -169,7 +170,7 @@ def test_tcp_passes_as_it_is_with_both_ends(platform: Platform, make: Any) -> No
         back: list[bytes] = []
         thread = threading.Thread(target=sender)
         # The probe of `opened` connected too, and left.
-        server.settimeout(10)
+        server.settimeout(30)
         thread.start()
         while True:
             connection, _ = server.accept()
@@ -180,7 +181,7 @@ def test_tcp_passes_as_it_is_with_both_ends(platform: Platform, make: Any) -> No
                 if got:
                     connection.sendall(got)  # after the client's end
                     break
-        thread.join(10)
+        thread.join(60)
         assert got == big == b"".join(back)
 
 
@@ -188,27 +189,27 @@ def test_a_port_closes_with_its_connections(platform: Platform, make: Any) -> No
     port = make(access="public")
     with connect(f"ws://127.0.0.1:{port.public_port}/socket", proxy=None) as socket_:
         socket_.send("x")
-        socket_.recv(timeout=5)
+        socket_.recv(timeout=30)
         with platform.stack.database(), platform_scope("tests"):
             Port.objects.filter(pk=port.pk).delete()
             snapshot.changed("ports")
         opened(port, wanted=False)
         with pytest.raises(Exception, match=r"close|reset"):
-            socket_.recv(timeout=5)
+            socket_.recv(timeout=30)
 
 
 def test_a_port_that_is_taken_is_told_and_had_once_it_is_free(
     platform: Platform, owner: Principal, inside: Inside
 ) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as thief:
-        number = thief.getsockname()[1]
+    number = free_port()
+    with socket.create_server(("127.0.0.1", number)):
         port = platform.service(owner, dial_port=inside.tcp_port, public_port=number, access="public")
-        until = time.monotonic() + 5
+        until = time.monotonic() + 30
         while number not in further.failures(platform.stack.home):
             assert time.monotonic() < until
             time.sleep(0.05)
         assert further.failures(platform.stack.home)[number] == "Address already in use"
-    until = time.monotonic() + 5
+    until = time.monotonic() + 30
     while number in further.failures(platform.stack.home):
         assert time.monotonic() < until
         time.sleep(0.05)
