@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlencode
-
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404
+from django.urls import reverse
 
-from gateway.ui import PageRequest, page, row_number, sheet, show
+from gateway.ui import PageRequest, at, page, row_number, sheet, show
 
 from . import cloudevents
 from .filters import CHANNELS
@@ -23,11 +22,13 @@ def events(request: PageRequest) -> HttpResponse:
     asked = {name: request.GET.get(name, "").replace("\0", "")[:200] for name in ("kind", "subject")}
     before = request.GET.get("before", "")
     rows = newest(request.principal, PER_PAGE + 1, before=row_number(before), **asked)
+    url = reverse("events")
     context = {
         "events": rows[:PER_PAGE],
-        "older": rows[PER_PAGE - 1].pk if len(rows) > PER_PAGE else None,
+        "newest": at(url, **asked) if before else "",
+        "older": at(url, **asked, before=str(rows[PER_PAGE - 1].pk)) if len(rows) > PER_PAGE else "",
         "before": before,
-        "query": urlencode({name: value for name, value in asked.items() if value}),
+        "narrowed": any(asked.values()),
         "channels": CHANNELS,
         **asked,
     }

@@ -51,11 +51,6 @@ _OF: dict[str, str] = {
 }
 
 
-def feature_of(permission: str) -> str | None:
-    """The feature that covers a permission."""
-    return _OF.get(permission)
-
-
 def without(permissions: frozenset[str], disabled: Collection[str]) -> frozenset[str]:
     """What is left of permissions where features are off."""
     return frozenset(p for p in permissions if _OF.get(p) not in disabled) if disabled else permissions

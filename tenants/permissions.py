@@ -97,7 +97,6 @@ BUILTIN_ROLES: dict[str, frozenset[str]] = {
     "member": _MEMBER,
     "viewer": _VIEWER,
 }
-BUILTIN_ROLE_CHOICES = [(slug, slug.capitalize()) for slug in BUILTIN_ROLES]
 # What a principal's role can be beside those of its tenant: no role of a tenant may have such a name.
 RESERVED_ROLES = frozenset({"staff", "system"})
 STAFF: frozenset[str] = frozenset(PERMISSIONS) | frozenset(PLATFORM_PERMISSIONS)

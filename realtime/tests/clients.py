@@ -60,12 +60,12 @@ class Stream:
             given["Authorization"] = f"Bearer {token}"
         if last is not None:
             given["Last-Event-ID"] = last
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=20)
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=60)
         self._http = h11.Connection(h11.CLIENT)
         target = path + (f"?{query}" if query else "")
         request = h11.Request(method="GET", target=target, headers=list(given.items()))
         self.socket.sendall(self._http.send(request) + self._http.send(h11.EndOfMessage()))
-        response = self._next(20)
+        response = self._next(60)
         assert isinstance(response, h11.Response)
         self.status = response.status_code
         self.headers = {name.decode(): value.decode() for name, value in response.headers}
@@ -81,7 +81,7 @@ class Stream:
     def __exit__(self, *_: object) -> None:
         self.socket.close()
 
-    def events(self, seconds: float = 10) -> Iterator[dict[str, Any]]:
+    def events(self, seconds: float = 30) -> Iterator[dict[str, Any]]:
         """Events until the stream ends, or `seconds` have passed."""
         end = time.monotonic() + seconds
         while True:
@@ -101,7 +101,7 @@ class Stream:
             elif "data" in fields:
                 yield json.loads(fields["data"])
 
-    def take(self, count: int, seconds: float = 10) -> list[dict[str, Any]]:
+    def take(self, count: int, seconds: float = 30) -> list[dict[str, Any]]:
         """The next `count` events, or as many as come in time."""
         taken: list[dict[str, Any]] = []
         events = self.events(seconds)
@@ -109,7 +109,7 @@ class Stream:
             taken.append(event)
         return taken
 
-    def seconds_to_end(self, most: float = 10) -> float:
+    def seconds_to_end(self, most: float = 30) -> float:
         """How long the stream stays open from now, whatever it says meanwhile."""
         start = time.monotonic()
         for _ in self.events(most):
@@ -117,7 +117,7 @@ class Stream:
         return time.monotonic() - start
 
     def _body(self) -> Iterator[bytes]:
-        while isinstance(data := self._next(20), h11.Data):
+        while isinstance(data := self._next(60), h11.Data):
             yield bytes(data.data)
 
     def _next(self, seconds: float) -> Any:

@@ -8,9 +8,10 @@ from uuid import UUID
 
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404
+from django.urls import reverse
 
 from gateway.downloads import attachment
-from gateway.ui import PageRequest, page, row_number, sheet, show
+from gateway.ui import PageRequest, at, page, row_number, sheet, show
 from tenants.models import AuditEntry
 from tenants.principal import CredentialKind
 from tenants.services.audit import export, filters, sealing, verification
@@ -28,9 +29,11 @@ def audit(request: PageRequest) -> HttpResponse:
     if (before := row_number(request.GET.get("before", ""))) is not None:
         rows = rows.filter(pk__lt=before)
     entries = list(rows.order_by("-pk")[: PER_PAGE + 1])
+    url = reverse("audit")
     context = {
         "entries": entries[:PER_PAGE],
-        "older": entries[PER_PAGE - 1].pk if len(entries) > PER_PAGE else None,
+        "newest": at(url, **asked) if before else "",
+        "older": at(url, **asked, before=str(entries[PER_PAGE - 1].pk)) if len(entries) > PER_PAGE else "",
         "before": before,
         "query": urlencode({name: value for name, value in asked.items() if value}),
         "kinds": get_args(CredentialKind),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 from django.conf import settings
@@ -12,7 +13,7 @@ from gateway.db.scope import platform_scope
 from gateway.errors import Conflict, Invalid
 from gateway.queue import enqueue
 from realtime import services as realtime
-from tenants import tasks
+from tenants import purge_steps, tasks
 from tenants.models import PLATFORM_SLUG, Tenant
 from tenants.principal import Principal
 
@@ -22,9 +23,11 @@ from . import audit, snapshot
 def delete_tenant(tenant: Tenant, *, actor: Principal) -> Tenant:
     """Refuse and hide the tenant from now on, and purge it TENANT_PURGE_DAYS later. Again changes nothing.
 
-    Raises Forbidden, Conflict for the platform's own and a purged one.
+    What it must be kept for longer (`purge_steps.kept`) puts the purge off, and stands in `purge_error`. Raises
+    Forbidden, Conflict for the platform's own and a purged one.
     """
     actor.require("platform.tenants")
+    kept = purge_steps.kept(tenant.pk)  # counts, so no row waits for it; the purge looks again
     with platform_scope("staff delete any tenant"), transaction.atomic():
         tenant = _locked(tenant)
         if tenant.slug == PLATFORM_SLUG:
@@ -34,7 +37,9 @@ def delete_tenant(tenant: Tenant, *, actor: Principal) -> Tenant:
         now = timezone.now()
         before = tenant.status
         tenant.status, tenant.deleted_at = Tenant.Status.DELETED, now
-        tenant.purge_at = now + timedelta(days=settings.TENANT_PURGE_DAYS)
+        grace = now + timedelta(days=settings.TENANT_PURGE_DAYS)
+        tenant.purge_at = max([grace, *(one.until for one in kept if one.until)])
+        tenant.purge_error = _text(kept)
         _save(tenant, "delete", before, actor)
     return tenant
 
@@ -52,7 +57,7 @@ def restore_tenant(tenant: Tenant, *, actor: Principal) -> Tenant:
         if tenant.purge_at is not None and tenant.purge_at <= timezone.now():
             raise Conflict("The tenant is being purged.", code="tenant_purging")
         tenant.status = Tenant.Status.SUSPENDED if tenant.suspended_at else Tenant.Status.ACTIVE
-        tenant.deleted_at = tenant.purge_at = None
+        tenant.deleted_at, tenant.purge_at, tenant.purge_error = None, None, ""
         _save(tenant, "restore", Tenant.Status.DELETED, actor)
     return tenant
 
@@ -60,7 +65,7 @@ def restore_tenant(tenant: Tenant, *, actor: Principal) -> Tenant:
 def purge_now(tenant: Tenant, slug: str, *, actor: Principal) -> Tenant:
     """End a deleted tenant's grace; the purge begins after the commit. `slug` shows that this tenant is meant.
 
-    Raises Forbidden, Invalid, Conflict for one that is not deleted.
+    Raises Forbidden, Invalid, Conflict for one that is not deleted, or must be kept (`tenant_kept`).
     """
     actor.require("platform.tenants")
     if slug != tenant.slug:
@@ -69,6 +74,8 @@ def purge_now(tenant: Tenant, slug: str, *, actor: Principal) -> Tenant:
         tenant = _locked(tenant)
         if tenant.status != Tenant.Status.DELETED:
             raise Conflict("Only a deleted tenant is purged.", code="tenant_not_deleted")
+        if kept := purge_steps.kept(tenant.pk):
+            raise Conflict(_text(kept), code="tenant_kept")
         now = timezone.now()
         if tenant.purge_at is None or tenant.purge_at > now:
             tenant.purge_at = now
@@ -85,13 +92,19 @@ def _locked(tenant: Tenant) -> Tenant:
     return found
 
 
+def _text(kept: Sequence[purge_steps.Kept]) -> str:
+    return " ".join(one.text for one in kept)[:500]
+
+
 def _save(tenant: Tenant, verb: str, before: str, actor: Principal) -> None:
     from workspaces import tasks as instance_tasks  # workspaces build on tenants
 
-    tenant.save(update_fields=["status", "deleted_at", "purge_at"])
+    tenant.save(update_fields=["status", "deleted_at", "purge_at", "purge_error"])
     data: dict[str, object] = {"status": tenant.status}
     if tenant.purge_at is not None:
         data["purge_at"] = tenant.purge_at.isoformat()
+    if tenant.purge_error:
+        data["kept_for"] = tenant.purge_error
     audit.record(
         actor,
         f"tenants.tenant.{verb}",

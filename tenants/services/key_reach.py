@@ -27,14 +27,21 @@ class Bounds:
 
 
 def bounds_of(actor: Principal) -> Bounds:
-    """Empty but for API keys that end or are limited to addresses."""
+    """Empty but for API keys that end or are limited to addresses. Raises Forbidden."""
+    key = key_of(actor)
+    return Bounds([], None) if key is None else Bounds(key.allowed_networks, key.expires_at)
+
+
+def key_of(actor: Principal) -> ApiKey | None:
+    """The API key that the caller signed in with, if one. Raises Forbidden where it is gone."""
     if actor.credential.kind != "api_key":
-        return Bounds([], None)
+        return None
     at = actor.credential.id
-    key = ApiKey.objects.filter(Q(prefix=at) | Q(previous_prefix=at), tenant=actor.tenant).first()
+    rows = ApiKey.objects.filter(Q(prefix=at) | Q(previous_prefix=at), tenant=actor.tenant)
+    key: ApiKey | None = rows.first()
     if key is None:  # it was rotated or removed while its request was under way
         raise Forbidden("The credential is not valid any more.", code="credential_ended")
-    return Bounds(key.allowed_networks, key.expires_at)
+    return key
 
 
 def permitted(wanted: list[str] | None, held: frozenset[str], actor: Principal) -> list[str] | None:

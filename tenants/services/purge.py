@@ -1,6 +1,7 @@
 """Purging tenants whose grace is over, with everything they own.
 
-The steps that apps registered (`tenants.purge_steps`) run one after the other. Each removes one kind of thing in
+None begins while there is something that the tenant must be kept for (`tenants.purge_steps.kept`).
+The steps that apps registered there run one after the other. Each removes one kind of thing in
 small transactions, may run again at any point, and says whether all of it is gone; a run that was killed goes on
 where the rows say. At the end a tombstone stays: the tenant's row without name and slug, its audit log until that
 expires, and the setting that says when.
@@ -44,6 +45,9 @@ def purge(tenant_id: int) -> bool:
         due = Tenant.objects.to_be_purged(timezone.now()).filter(pk=tenant_id)
         tenant = due.first() if held else None
         if tenant is None:
+            return False
+        if kept := purge_steps.kept(tenant_id):
+            due.update(purge_error=" ".join(one.text for one in kept)[:500])
             return False
         for name, step in purge_steps.steps():
             try:

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from argon2 import PasswordHasher
 from django.utils import timezone
 from rest_framework.test import APIClient
 
@@ -15,7 +16,7 @@ from realtime.models import Event
 from tenants import networks, resolver
 from tenants.models import ApiKey, AuditEntry, Membership, Role
 from tenants.principal import Principal
-from tenants.services import standing
+from tenants.services import key_secrets, standing
 from tests import factories
 from tests.factories import client
 
@@ -301,3 +302,11 @@ def test_an_open_stream_ends_where_its_address_is_no_longer_let_in(member: Princ
     with pytest.raises(Unauthenticated):
         standing.renew(holder)
     assert standing.renew(holder.at("198.51.100.7")).user == member.user
+
+
+def test_a_secret_is_kept_as_an_argon2_hash_that_costs(product_key_hasher: PasswordHasher) -> None:
+    """Nineteen MiB and two rounds, as OWASP asks; what an unknown key is compared with costs the same."""
+    kept = product_key_hasher.hash("a secret")
+    assert product_key_hasher.verify(kept, "a secret")
+    costs = "$argon2id$v=19$m=19456,t=2,p=1$"
+    assert kept.startswith(costs) and key_secrets._NOBODYS.startswith(costs)

@@ -24,6 +24,7 @@ from tenants.principal import Credential, Principal
 from tenants.services import audit
 from tenants.services.audit import sealing
 from tests import factories
+from tests.factories import browser
 
 pytestmark = pytest.mark.django_db
 API = "/api/v1/audit"
@@ -210,12 +211,6 @@ def test_an_export_holds_few_rows_at_a_time(who: Principal, monkeypatch: pytest.
     assert [row["target"] for row in rows if row["type"] == "entry"] == [str(n) for n in range(20)]
     with tenant_scope(who.tenant.pk):
         assert len([row for row in rows if row["type"] == "seal"]) == AuditSeal.objects.count() > 5
-
-
-def browser(who: Principal) -> Client:
-    client = Client()
-    client.force_login(who.user)  # type: ignore[arg-type]
-    return client
 
 
 def test_the_page_filters_exports_and_verifies(who: Principal) -> None:

@@ -145,13 +145,6 @@ def test_guesses_are_throttled_and_right_answers_are_not(admin: Principal, setti
 
 
 def test_unknown_and_known_keys_cost_the_same_work(admin: Principal, monkeypatch: pytest.MonkeyPatch) -> None:
-    token, rotated, expired = issued(admin), issued(admin), issued(admin)
-    with platform_scope("the clock cannot be turned"):
-        key = ApiKey.objects.get(prefix=rotated.split("_")[1])
-        ApiKey.objects.filter(prefix=expired.split("_")[1]).update(
-            expires_at=timezone.now() - timedelta(days=1)
-        )
-    client(admin).post(f"{API}api-keys/{key.public_id}/rotate", {}, format="json")
     verified: list[str] = []
 
     class Counting(type(key_secrets._HASHER)):  # type: ignore[misc]
@@ -160,6 +153,13 @@ def test_unknown_and_known_keys_cost_the_same_work(admin: Principal, monkeypatch
             return bool(super().verify(hashed, secret))
 
     monkeypatch.setattr(key_secrets, "_HASHER", Counting(time_cost=2, memory_cost=19_456, parallelism=1))
+    token, rotated, expired = issued(admin), issued(admin), issued(admin)
+    with platform_scope("the clock cannot be turned"):
+        key = ApiKey.objects.get(prefix=rotated.split("_")[1])
+        ApiKey.objects.filter(prefix=expired.split("_")[1]).update(
+            expires_at=timezone.now() - timedelta(days=1)
+        )
+    client(admin).post(f"{API}api-keys/{key.public_id}/rotate", {}, format="json")
     who, wrong = client(admin), "x" * 40
     with platform_scope("test"):
         new_prefix = ApiKey.objects.get(pk=key.pk).prefix

@@ -5,13 +5,12 @@ from __future__ import annotations
 import re
 
 import pytest
-from django.test import Client
 
 from gateway.db.scope import tenant_scope
 from tenants.models import ApiKey
 from tenants.principal import Principal
 from tests import factories
-from tests.factories import client
+from tests.factories import browser, client
 
 pytestmark = pytest.mark.django_db
 ME = "/api/v1/auth/me"
@@ -20,13 +19,6 @@ ME = "/api/v1/auth/me"
 @pytest.fixture
 def admin() -> Principal:
     return factories.member(factories.tenant())
-
-
-def browser(who: Principal) -> Client:
-    signed_in = Client()
-    assert who.user is not None
-    signed_in.force_login(who.user)
-    return signed_in
 
 
 def text_in(body: bytes) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Iterator
 from datetime import timedelta
 from email.message import EmailMessage as Received
@@ -20,6 +19,7 @@ from gateway import env
 from gateway.db.scope import platform_scope
 from tenants.models import Mail
 from tenants.services import mail
+from tests.ports import free_port
 
 pytestmark = pytest.mark.django_db
 SECRET = "https://example.org/app/invitations/s3cret"
@@ -48,9 +48,7 @@ class Mailbox:
 @pytest.fixture
 def mailbox(settings: Any) -> Iterator[Mailbox]:
     """An SMTP server that the platform sends to."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     box = Mailbox()
     server = Controller(box, hostname="127.0.0.1", port=port)
     server.start()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from gateway.checks import tenant_models
 from gateway.db.scope import platform_scope, tenant_scope
 from gateway.errors import Conflict
 from realtime.models import Event
-from storage.models import Bucket, Object, Placement
+from storage.models import Bucket, Object, ObjectVersion, Placement
 from storage.providers.fake import FakeBackend
 from storage.services import access_keys, backends, buckets
 from storage.services import purge as storage
@@ -162,6 +162,52 @@ def test_only_what_is_deleted_and_due(stored: None) -> None:
         ):
             Tenant.objects.filter(pk=tenant.pk).update(status=status)
             cursor.execute("SELECT purge_events(%s, 10)", [tenant.pk])
+
+
+def _lock(tenant: Tenant, lock: Mapping[str, object], *, noncurrent: bool = False) -> None:
+    model: Any = ObjectVersion if noncurrent else Object
+    with platform_scope("test"):
+        Bucket.objects.filter(tenant=tenant).update(object_lock=True)
+        row = model.objects.filter(tenant=tenant).order_by("pk").first()
+        model.objects.filter(pk=row.pk).update(lock=lock)
+
+
+@pytest.mark.parametrize("noncurrent", [False, True])
+def test_what_is_retained_is_kept_until_it_is_over(stored: None, noncurrent: bool) -> None:
+    tenant, staff = _full_tenant("one"), factories.staff()
+    until = timezone.now() + timedelta(days=platform.TENANT_PURGE_DAYS + 10)
+    _lock(tenant, {"mode": "COMPLIANCE", "until": until.isoformat()}, noncurrent=noncurrent)
+    deleted = deletion.delete_tenant(tenant, actor=staff)
+    assert deleted.purge_at == until
+    assert (
+        f"1 version of objects may not be removed yet (retained in compliance mode until {until:%Y-%m-%d}"
+        in (deleted.purge_error)
+    )
+    with pytest.raises(Conflict) as refused:
+        deletion.purge_now(tenant, "one", actor=staff)
+    assert (refused.value.code, refused.value.detail) == ("tenant_kept", deleted.purge_error)
+    # Whatever the schedule says, nothing of it goes.
+    before, files = _rows(tenant), _blobs()
+    with platform_scope("test"):
+        Tenant.objects.filter(pk=tenant.pk).update(purge_at=timezone.now() - timedelta(seconds=1))
+    assert not purge.purge(tenant.pk)
+    assert (_rows(tenant), _blobs()) == (before, files)
+    over = timezone.now() - timedelta(seconds=1)
+    _lock(tenant, {"mode": "COMPLIANCE", "until": over.isoformat()}, noncurrent=noncurrent)
+    assert purge.purge(tenant.pk)
+    _assert_gone(tenant, "one")
+
+
+def test_what_is_held_is_kept_until_the_tenant_is_back(stored: None) -> None:
+    tenant, staff = _full_tenant("one"), factories.staff()
+    _lock(tenant, {"hold": True})
+    deleted = deletion.delete_tenant(tenant, actor=staff)
+    assert "1 under legal hold" in deleted.purge_error
+    assert deletion.restore_tenant(tenant, actor=staff).purge_error == ""
+    governed = {"mode": "GOVERNANCE", "until": (timezone.now() + timedelta(days=9)).isoformat()}
+    _lock(tenant, governed)  # whoever may bypass it may purge
+    assert purge.purge(_deleted(tenant).pk)
+    _assert_gone(tenant, "one")
 
 
 def test_events_are_deleted_by_no_other_way() -> None:

@@ -9,7 +9,9 @@ import pytest
 from django.utils import timezone
 
 from gateway.db.scope import platform_scope
+from gateway.errors import Invalid
 from realtime.models import Event
+from storage.models import Backend
 from storage.services import backends
 from tenants.models import AuditEntry, Domain, Quota, Tenant, TenantSettings
 from tests import factories
@@ -257,3 +259,33 @@ def test_new_buckets_go_where_the_tenant_may_have_them() -> None:
     assert (refused.status_code, refused.json()["code"]) == (403, "backend_not_allowed")
     names = {b["name"] for b in admin.get(buckets).json()["data"]}
     assert names == {"before", "named"}
+
+
+def test_our_own_store_is_where_its_row_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What has no region is in none that is allowed; the setting names it until somebody does by hand."""
+    backends.ensure_default_backends()
+    tenant, staff = factories.tenant(), factories.staff()
+    root, admin = client(staff), client(factories.member(tenant))
+    root.patch(
+        f"{API}tenants/{tenant.public_id}/settings", {"allowed_regions": ["eu-central-1"]}, format="json"
+    )
+
+    def place(name: str) -> tuple[int, str]:
+        answer = admin.post(API + "storage/buckets", {"name": name}, format="json")
+        return answer.status_code, answer.json().get("code", "")
+
+    def own() -> Backend:
+        with platform_scope("test"):
+            return Backend.objects.get(name="local", tenant=None)
+
+    assert place("nowhere") == (403, "backend_not_allowed")
+    for named in ("us-east-1", "eu-central-1"):
+        monkeypatch.setenv("STORAGE_REGION", named)
+        backends.ensure_default_backends()
+    assert (own().region, place("overseas")) == ("us-east-1", (403, "backend_not_allowed"))
+    backends.update_backend(own(), region="eu-central-1", actor=staff)
+    assert place("here")[0] == 201
+    monkeypatch.setenv("STORAGE_REGION", "no region!")
+    backends.update_backend(own(), region="", actor=staff)
+    with pytest.raises(Invalid):
+        backends.ensure_default_backends()

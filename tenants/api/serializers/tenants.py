@@ -69,6 +69,9 @@ class TenantSerializer(serializers.ModelSerializer[Tenant]):
     id = serializers.UUIDField(source="public_id", read_only=True)
     domains = serializers.SerializerMethodField(help_text="Host names that are verified")
     limits = LimitsSerializer(source="quota", read_only=True, allow_null=True)
+    purge_waits_for = Text(
+        source="purge_error", read_only=True, help_text="What keeps a deleted tenant from being purged"
+    )
 
     class Meta:
         model = Tenant
@@ -83,6 +86,7 @@ class TenantSerializer(serializers.ModelSerializer[Tenant]):
             "suspended_at",
             "deleted_at",
             "purge_at",
+            "purge_waits_for",
         ]
 
     def get_domains(self, tenant: Tenant) -> list[str]:
