@@ -29,13 +29,16 @@ BEGIN_INTENTS = """
 SELECT storage_begin_intents(
     $1, $2::uuid[], $3::text[], $4::bigint[], $5::text[], $6::bigint[], $7::text[], $8::text[]::jsonb[],
     $9::text[]::jsonb[], $10::text[]::jsonb[], $11::text[], $12, $13::text[], $14::text[]::jsonb[],
-    $15::text[]::jsonb[], $16::text[]::jsonb[], $17::text[]::jsonb[]
+    $15::text[]::jsonb[], $16::text[]::jsonb[], $17::text[]::jsonb[], $18
 )
 """
 COMMIT_INTENTS = "SELECT storage_commit_intents($1, $2::uuid[], $3::text[], $4::bigint[], $5, $6::text[])"
 
 # A write that takes longer than this is looked for on its backend, and again until it ends.
 FIRST_CHECK = timedelta(seconds=30)
+
+# One that nobody has heard the end of by then is given up: longer than any client takes to send a body.
+GIVEN_UP = timedelta(hours=24)
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _REFUSALS: Mapping[str, type[errors.StorageRefusal]] = {
@@ -231,9 +234,9 @@ class Confirmed:
 
 
 async def begin_intents(
-    conn: Connection, tenant_id: int, wanted: Sequence[NewIntent]
+    conn: Connection, tenant_id: int, wanted: Sequence[NewIntent], holder: int
 ) -> Sequence[str | None]:
-    """The verdict on each: None is journalled."""
+    """The verdict on each: None is journalled. `holder` is the number of the process that will hear of their ends."""
     puts = [w.change if isinstance(w.change, PutCommit) else None for w in wanted]
     verdicts: list[str | None] = await conn.fetchval(
         BEGIN_INTENTS,
@@ -251,6 +254,7 @@ async def begin_intents(
         FIRST_CHECK,
         _or_nothing([w.change.version_id if isinstance(w.change, DeleteCommit) else None for w in wanted]),
         *_columns(puts),
+        holder,
     )
     return verdicts
 

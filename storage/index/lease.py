@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import secrets
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 LOCK = (7163, 1)
+# Each process holds (PROCESS, its number) while it is there, so that others see which are (storage.services.intents).
+PROCESS = 7164
 
 POLL = 0.1
 # A keeper that could not look for so long (a stalled process, a silent network) must not trust what it keeps.
@@ -53,6 +56,8 @@ class Lease:
         self._may_write = asyncio.Event()
         self._trusted_until = self._untrusted_until = 0.0
         self._loop = asyncio.get_running_loop()
+        self.process = 1 + secrets.randbelow((1 << 31) - 1)
+        """This process's number, another after each start."""
         self._task = self._loop.create_task(self._run())
 
     @property
@@ -97,6 +102,7 @@ class Lease:
                 await asyncio.sleep(PAUSE / 2)
 
     async def _take_part(self, conn: Connection) -> None:
+        await conn.execute(HOLD, PROCESS, self.process)
         await conn.execute(HOLD, *LOCK)
         self._may_write.set()
         while True:

@@ -59,6 +59,12 @@ ORDER BY number LIMIT $4
 """
 END = "SELECT storage_end_upload($1, $2, $3)"
 DROP_INTENT = "DELETE FROM storage_writeintent WHERE tenant_id = $1 AND id = $2"
+END_INTENT = """
+UPDATE storage_writeintent SET
+    ended_at = clock_timestamp(), next_check_at = clock_timestamp(),
+    kind = CASE kind WHEN 'lost' THEN 'put' ELSE kind END
+WHERE tenant_id = $1 AND id = $2 AND kind <> 'verify' AND (ended_at IS NULL OR kind = 'lost')
+"""
 
 _NO_ID = UUID(int=0)
 
@@ -231,7 +237,9 @@ async def complete(conn: Connection, upload: UploadRow, put: PutCommit, intent: 
         if not await conn.fetchval(END, put.bucket.tenant_id, put.bucket.id, UUID(upload.id)):
             raise errors.UploadGone
         if intent is not None:
-            await conn.execute(DROP_INTENT, put.bucket.tenant_id, UUID(intent.id))
+            dropped = await conn.execute(DROP_INTENT, put.bucket.tenant_id, UUID(intent.id))
+            if dropped == "DELETE 0":  # the sweeper was faster
+                return Done(None, put.version_id, False, None)
         (done,) = await commit_changes(conn, put.bucket.tenant_id, [put], enforce=intent is None)
         raise_refusal(done.verdict)
     return done

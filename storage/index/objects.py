@@ -220,18 +220,24 @@ class ObjectIndex:
 
     async def commit_intent(
         self, intent: Intent, etag: str = "", size: int | None = None, version_id: str | None = None
-    ) -> None:
+    ) -> bool:
         """The backend said yes: commit what was journalled, with its answer's ETag (without quotes) and version.
 
-        Exactly one event, also when the sweeper was faster. `size` where it was not known before.
+        Exactly one event, also when the sweeper was faster, which False tells. `size` where it was not known before.
         """
         verdict = await self._confirms.submit(intent.tenant_id, Confirmed(intent, etag, size, version_id))
         commits.raise_refusal(verdict)
+        return verdict != "settled"
 
     async def abandon_intent(self, intent: Intent) -> None:
         """The backend said no: nothing was written."""
         async with self._db.tenant(intent.tenant_id) as conn:
             await conn.execute(multipart.DROP_INTENT, intent.tenant_id, UUID(intent.id))
+
+    async def end_intent(self, intent: Intent) -> None:
+        """Nobody waits for the backend's answer any more: what it shows is looked at soon."""
+        async with self._db.tenant(intent.tenant_id) as conn:
+            await conn.execute(multipart.END_INTENT, intent.tenant_id, UUID(intent.id))
 
     # Multipart.
 
@@ -347,7 +353,7 @@ class ObjectIndex:
 
     async def _begin_intents(self, tenant_id: int, wanted: Sequence[NewIntent]) -> Sequence[str | None]:
         async with self._db.tenant(tenant_id) as conn:
-            return await commits.begin_intents(conn, tenant_id, wanted)
+            return await commits.begin_intents(conn, tenant_id, wanted, self._lease.process)
 
     async def _commit_intents(self, tenant_id: int, confirmed: Sequence[Confirmed]) -> Sequence[str | None]:
         async with self._db.tenant(tenant_id) as conn:

@@ -15,6 +15,8 @@ RowKey = tuple[int, int, str]
 
 # What a row takes beside its texts and body, measured: the dataclass, its dicts, the key and the table's slots.
 _OVERHEAD = 1600
+# What each of its parts takes, which may be ten thousand: two dicts, a size and a checksum.
+_PART = 640
 
 
 def row_key(bucket: BucketInfo, key: str) -> RowKey:
@@ -52,10 +54,7 @@ class Rows:
         del self._reading[key]
         if row is None:
             return
-        size = _OVERHEAD + len(key[2]) + len(row.inline or b"") + len(row.content_type)
-        size += sum(
-            len(k) + len(v) for pairs in (row.metadata, row.headers, row.checksums) for k, v in pairs.items()
-        )
+        size = _size(key, row)
         if size > self._limit // 8:
             return
         self._drop(key)
@@ -80,3 +79,12 @@ class Rows:
         found = self._rows.pop(key, None)
         if found is not None:
             self._bytes -= found[1]
+
+
+def _size(key: RowKey, row: ObjectRow) -> int:
+    size = _OVERHEAD + len(key[2]) + len(row.inline or b"") + len(row.content_type)
+    pairs = (row.metadata, row.headers, row.checksums, row.tags)
+    size += sum(len(k) + len(v) for found in pairs for k, v in found.items())
+    if row.sse is not None:
+        size += sum(len(str(value)) for value in row.sse.values())
+    return size + _PART * len(row.parts or ())

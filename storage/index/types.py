@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from storage.lifecycle import Rule
 
@@ -42,6 +42,8 @@ class BucketInfo:
     lifecycle: Sequence[Rule] = ()
     owner: str = ""
     public_name: str | None = None
+    location: str = ""
+    ownership: str = ""  # storage.models.Bucket.Ownership
     is_off: bool = False
     never_public: bool = False
 
@@ -148,13 +150,12 @@ class DeleteOutcome:
     delete_marker: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class ListedObject:
+class ListedObject(NamedTuple):  # a thousand are made at a time
     key: str
     size: int
     etag: str
     last_modified: datetime
-    checksums: Mapping[str, str] = field(default_factory=dict)
+    checksums: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)

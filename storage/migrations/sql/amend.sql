@@ -46,7 +46,7 @@ BEGIN
 
     new_lock := CASE p_what
         WHEN 'retention' THEN old - 'mode' - 'until' || p_value
-        WHEN 'hold' THEN CASE WHEN p_value = 'true' THEN old || '{"hold": true}' ELSE old - 'hold' END
+        WHEN 'hold' THEN old || jsonb_build_object('hold', p_value)
     END;
     IF current_id IS NOT NULL THEN
         UPDATE storage_object SET

@@ -436,13 +436,13 @@ BEGIN
                     jsonb_build_object('bucket', names[w.place], 'key', w.key, 'size', w.freed)
                 ELSE jsonb_build_object(
                     'bucket', names[w.place], 'key', w.key, 'size', w.freed, 'version_id', w.version,
-                    'delete_marker', w.marker
+                    'delete_marker', w.marker, 'permanent', w.named IS NOT NULL
                 )
             END AS data,
             w.writer
         FROM unnest(
-            p_delete, places, p_key, freed, p_size, p_etag, p_type, p_writer, versions, markers
-        ) WITH ORDINALITY AS w (is_delete, place, key, freed, size, etag, type, writer, version, marker, n)
+            p_delete, places, p_key, freed, p_size, p_etag, p_type, p_writer, versions, markers, p_version
+        ) WITH ORDINALITY AS w (is_delete, place, key, freed, size, etag, type, writer, version, marker, named, n)
         WHERE w.place IS NOT NULL ORDER BY w.n
     ) e;
     PERFORM publish_events(p_tenant, 'storage', types, subjects, details, writers);
