@@ -27,8 +27,9 @@ from storage.errors import StorageRefusal
 from storage.rates import RATES
 from storage.s3 import answers, counts, cross_origin, remote, sts
 from storage.s3.admission import admitted
-from storage.s3.backend import error_of
-from storage.s3.errors import S3Error
+from storage.s3.backend import BackendUnsure, error_of
+from storage.s3.doubts import is_of_our_key
+from storage.s3.errors import INSECURE, S3Error
 from storage.s3.front import Front
 from storage.s3.handlers import (
     acls,
@@ -47,8 +48,9 @@ from storage.s3.handlers import (
     versions,
     writes,
 )
-from storage.s3.operation import Operation, has_prefix, in_domain, locate
+from storage.s3.operation import Operation
 from storage.s3.request import Claimed, Request, claimed
+from storage.s3.target import has_prefix, in_domain, locate
 
 Decided = Callable[[Request, Front], Awaitable[Decision]]
 Handled = Callable[[Request, Front, Receive], Awaitable[Answer | answers.Stream]]
@@ -149,6 +151,8 @@ class S3Decider(Decider):
         return has_prefix(head.raw_path) and ctx.is_public_host(head.host)
 
     async def decide(self, head: RequestHead, ctx: DecisionContext) -> Decision:
+        if head.scheme == "http" and ctx.settings.ENFORCE_HTTPS:
+            return _insecure(head, ctx.settings.S3_DOMAIN)
         operation, front = "none", self._front(ctx)
         asked: Claimed | None = None
         try:
@@ -225,16 +229,29 @@ class S3Decider(Decider):
         answer.headers = [*answer.headers, *cross_origin.kept(token)]
         return answers.stamp(answer, head)
 
+    async def released(self, token: Mapping[str, Any], ctx: DecisionContext) -> None:
+        await remote.released(token, self._front(ctx))
+
     async def failed(self, head: RequestHead, failure: Failure, ctx: DecisionContext) -> Answer:
         """A blob is gone, a backend is dead or said no, or this process itself failed."""
         if failure.status == 404 and failure.masked:
             error = S3Error("NoSuchKey")
         elif failure.masked:
             error = error_of(failure.status)
+            if failure.status in remote.unchanged.STATUSES and failure.token is not None:
+                answered = dict(failure.headers.items())
+                error.headers |= await remote.unchanged.noted(
+                    failure.token, failure.status, answered, self._front(ctx)
+                )
         elif failure.status == 500:
             error = S3Error("InternalError")
+        elif failure.status in (502, 504):
+            error = BackendUnsure()
         else:
             error = S3Error("ServiceUnavailable")
+        backend = (failure.token or {}).get("backend")
+        if backend and (failure.status in (502, 504) or is_of_our_key(failure.status, "")):
+            self._front(ctx).doubts.note(backend)
         answer = answers.refuse(error, head)
         told = await cross_origin.of_failure(failure, head, self._front(ctx))
         answer.headers = [*answer.headers, *told]
@@ -245,6 +262,15 @@ class S3Decider(Decider):
         if self._opened is None or self._opened.ctx is not ctx:
             self._opened = Front(ctx)
         return self._opened
+
+
+def _insecure(head: RequestHead, domain: str) -> Answer:
+    """The refusal that a policy's `aws:SecureTransport` gives: S3's clients follow no redirection to https."""
+    if sts.asks(head, domain):
+        return sts.insecure(head)
+    refusal = answers.refuse(S3Error("AccessDenied", INSECURE), head)
+    _count("none", refusal)
+    return answers.stamp(refusal, head)
 
 
 async def _stream(body: AsyncGenerator[bytes, None], receive: Receive, send: Send) -> None:
@@ -284,6 +310,7 @@ registry.register(
         snapshot.ACCESS_KEYS,
         snapshot.DOMAINS,
         snapshot.QUOTAS,
+        snapshot.ENDED_API_KEYS,
         RATES,
     ],
 )

@@ -1,11 +1,12 @@
 """What the decision process holds of storage: backends, buckets, access keys with their secrets, quotas, domains.
 
-Five parts, each refreshed by its topics and by time:
+Six parts, each refreshed by its topics and by time:
 
     ctx.snapshot.get(BACKENDS)      backend id → BackendInfo
     ctx.snapshot.get(BUCKETS)       (tenant id, name) → BucketInfo; (CLAIMED, name) of those strangers may find
     ctx.snapshot.get(ACCESS_KEYS)   access key id → AccessKeyInfo
     ctx.snapshot.get(QUOTAS)        tenant id → bytes; absent = unlimited
+    ctx.snapshot.get(ENDED_API_KEYS)  row of an API key → when it ended, of lately
     ctx.snapshot.get(DOMAINS)       host name → tenant id, of verified domains
 
 A name that is not in them is looked up once (`find_*`) before it is refused, since a NOTIFY may still be on its way.
@@ -27,6 +28,7 @@ from gateway.decision.snapshot import SnapshotPart
 from tenants import features
 from tenants.permissions import PERMISSIONS, held
 
+from . import temporary
 from .index.types import BucketInfo
 from .lifecycle import rules_of
 from .policy.principals import ANONYMOUS, Caller, Scope
@@ -103,7 +105,7 @@ _BUCKETS = """
 SELECT b.id, b.tenant_id, b.name, p.backend_id, e.kind, p.backend_bucket, b.created_at,
     p.observed_state = 'present' AS ready, t.slug AS owner, b.versioning, b.object_lock, b.encryption, b.policy,
     b.default_retention::text, b.public_access_block::text, b.cors::text, b.tags::text, b.lifecycle::text,
-    b.public_name,
+    b.public_name, b.location, b.ownership,
     s.disabled_features && '{storage}' AS is_off, s.disabled_features && '{public_buckets}' AS never_public
 FROM storage_bucket b
 JOIN storage_placement p ON p.bucket_id = b.id
@@ -127,6 +129,11 @@ WHERE k.revoked_at IS NULL AND u.is_active AND t.status = 'active' AND (m.id IS 
     AND (k.expires_at IS NULL OR k.expires_at > now())
 """
 _QUOTAS = "SELECT tenant_id, storage_bytes FROM tenants_quota WHERE storage_bytes IS NOT NULL"
+
+_ENDED_API_KEYS = """
+SELECT id, least(revoked_at, expires_at) FROM tenants_apikey
+WHERE revoked_at > now() - $1::interval OR expires_at > now() - $1::interval
+"""
 
 
 def _backend(row: asyncpg.Record) -> BackendInfo:
@@ -228,6 +235,11 @@ async def load_quotas(conn: Connection) -> Mapping[int, int]:
     return dict(map(tuple, await conn.fetch(_QUOTAS)))
 
 
+async def load_ended_api_keys(conn: Connection) -> Mapping[int, datetime]:
+    """When API keys ended or will end, by id: all that temporary credentials of now may have been exchanged for."""
+    return dict(map(tuple, await conn.fetch(_ENDED_API_KEYS, temporary.LONGEST)))
+
+
 BACKENDS = SnapshotPart("storage.backends", frozenset({"backends"}), load_backends)
 BUCKETS = SnapshotPart("storage.buckets", frozenset({"buckets", "tenants"}), load_buckets)
 ACCESS_KEYS = SnapshotPart(
@@ -235,6 +247,7 @@ ACCESS_KEYS = SnapshotPart(
 )
 DOMAINS = SnapshotPart("storage.domains", frozenset({"tenants"}), load_domains)
 QUOTAS = SnapshotPart("storage.quotas", frozenset({"tenants"}), load_quotas)
+ENDED_API_KEYS = SnapshotPart("storage.ended_api_keys", frozenset({"api_keys"}), load_ended_api_keys)
 
 
 async def find_access_key(conn: Connection, access_key_id: str) -> AccessKeyInfo | None:

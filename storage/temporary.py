@@ -1,7 +1,8 @@
 """Temporary credentials: an id, a secret and a sealed session token that says all there is to know of them.
 
 Nothing is kept. They act as the access key they were made of (`parent`), so they end with it, its user, its membership
-and its tenant; the token can only narrow: an end, permissions, addresses, a policy.
+and its tenant, and with the API key that they were exchanged for; the token can only narrow: an end, permissions,
+addresses, a policy.
 """
 
 from __future__ import annotations
@@ -37,7 +38,10 @@ _SECRETS: Final = string.ascii_letters + string.digits
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """What a session token says. `permissions` None and `networks` empty: as the parent has them."""
+    """What a session token says. `permissions` None and `networks` empty: as the parent has them.
+
+    `api_key` is the row of the API key that it was exchanged for, with which it ends.
+    """
 
     access_key_id: str
     secret: str
@@ -47,6 +51,7 @@ class Opened:
     permissions: tuple[str, ...] | None = None
     networks: tuple[str, ...] = ()
     policy: str = ""
+    api_key: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +77,7 @@ def issue(
     permissions: Sequence[str] | None = None,
     networks: Sequence[str] = (),
     policy: str = "",
+    api_key: int | None = None,
 ) -> Issued:
     """Credentials of the access key `parent`, at most until `ends_by`. The policy was read before."""
     key_id = PREFIX + "".join(secrets.choice(_ALPHABET) for _ in range(18))
@@ -86,23 +92,28 @@ def issue(
         None if permissions is None else list(permissions),
         list(networks),
         policy,
+        api_key,
     ]
     sealed = crypto.seal(orjson.dumps(claims), _aad(key_id))
     token = urlsafe_b64encode(sealed).decode().rstrip("=")
     return Issued(key_id, secret, token, ends)
 
 
-@lru_cache(maxsize=4096)
 def opened(access_key_id: str, token: str) -> Opened | None:
     """What the token says of those credentials; None for one that is not ours, or of others."""
     if not token or len(token) > _MAX_TOKEN or not token.isascii():
         return None
     try:
-        sealed = urlsafe_b64decode(token + "=" * (-len(token) % 4))
-        claims = orjson.loads(crypto.open_sealed(sealed, _aad(access_key_id)))
+        return _opened(access_key_id, token)
     except (Base64Error, ValueError, crypto.CannotOpen):
         return None
-    secret, parent, issued, ends, permissions, networks, policy = claims
+
+
+@lru_cache(maxsize=4096)  # of tokens that are ours: a failure is not kept
+def _opened(access_key_id: str, token: str) -> Opened:
+    sealed = urlsafe_b64decode(token + "=" * (-len(token) % 4))
+    claims = orjson.loads(crypto.open_sealed(sealed, _aad(access_key_id)))
+    secret, parent, issued, ends, permissions, networks, policy, *later = claims
     return Opened(
         access_key_id,
         secret,
@@ -112,6 +123,7 @@ def opened(access_key_id: str, token: str) -> Opened | None:
         None if permissions is None else tuple(permissions),
         tuple(networks),
         policy,
+        later[0] if later else None,
     )
 
 

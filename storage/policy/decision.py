@@ -2,7 +2,8 @@
 
 The one answer for requests, for the simulator and for pages. In order:
 
-1. the credential itself (its permissions, scope, session policy) bounds everything;
+1. the credential itself (its permissions, scope, session policy) bounds everything; what it names without a tenant is
+   its own tenant's, and another tenant's bucket is `<tenant>:<bucket>` to it;
 2. an explicit Deny of the bucket's policy wins, but the owners of the tenant always reach the policy itself;
 3. within the tenant the role's permission is enough;
 4. an Allow of the policy lets in the people it names, and of a tenant it names those whose roles hold the
@@ -11,7 +12,7 @@ The one answer for requests, for the simulator and for pages. In order:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from . import patterns
@@ -64,7 +65,7 @@ def decide(rules: Rules, caller: Caller, action: str, key: str = "", values: Val
         return Decision(False, "unknown_action", f"S3 has no action {action[:100]!r}.")
     resource = f"{rules.bucket}/{key}" if found.kind == "object" else rules.bucket
     question = Question(caller, f"s3:{found.name}", resource, values)
-    if bound := credential_bounds(caller, question, found.permission, key):
+    if bound := credential_bounds(caller, _as_credential(question, rules.tenant), found.permission, key):
         return bound
     verdict = Verdict() if rules.policy is None else evaluate(rules.policy, question, rules.tenant)
     if verdict.denied:
@@ -88,8 +89,18 @@ def decide(rules: Rules, caller: Caller, action: str, key: str = "", values: Val
     return Decision(False, "not_granted", "The bucket's policy does not grant it.")
 
 
+def _as_credential(question: Question, tenant: str) -> Question:
+    """The question as credentials name buckets: to claim a name takes over nothing that was meant for another."""
+    if question.caller.account == tenant:
+        return question
+    return replace(question, resource=f"{tenant}:{question.resource}")
+
+
 def credential_bounds(caller: Caller, question: Question, permission: str, key: str) -> Decision | None:
-    """The refusal where the credential itself does not reach so far, whoever its owner is."""
+    """The refusal where the credential itself does not reach so far, whoever its owner is.
+
+    The resource of another tenant's bucket begins with `<tenant>:`.
+    """
     if caller.own is not None and permission not in caller.own:
         return Decision(False, "key_permissions", f"The key is made without the permission {permission}.")
     if caller.scope and not in_scope(caller.scope, question, key):

@@ -56,6 +56,7 @@ def _policy(text: str, bucket: str | None) -> Policy:
     policy_id = document.get("Id", "")
     if not isinstance(policy_id, str):
         raise PolicyError("Must be a text.", "Id")
+    _clean(policy_id, "Id")
     given = document.get("Statement")
     if given is None:
         raise PolicyError("Missing required field Statement.", "Statement")
@@ -96,6 +97,7 @@ class _Reading:
         sid = row.get("Sid", "")
         if not isinstance(sid, str):
             raise PolicyError("Must be a text.", f"{path}.Sid")
+        _clean(sid, f"{path}.Sid")
         actions, not_actions = self._either(row, "Action", path)
         named = frozenset[str]().union(*(self._actions(text, at) for text, at in actions))
         resources, not_resources = self._either(row, "Resource", path)
@@ -239,6 +241,9 @@ def _json(text: str) -> dict[str, Any]:
         document = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
     except PolicyError:
         raise
+    except json.JSONDecodeError as error:
+        where = f"line {error.lineno}, column {error.colno}"
+        raise PolicyError(f"The policy is not valid JSON: {error.msg} ({where}).") from None
     except (ValueError, RecursionError):
         raise PolicyError("The policy is not valid JSON.") from None
     if not isinstance(document, dict):

@@ -11,7 +11,7 @@ import pytest
 from storage.policy.principals import Caller, Scope
 from storage.policy.reader import session_policy
 
-from .policies import ARN, BARE, MARY, NOBODY, OWN, STRANGER, VIEWER, ask, document, member, statement
+from .policies import ARN, BARE, BUCKET, MARY, NOBODY, OWN, STRANGER, VIEWER, ask, document, member, statement
 
 ANY_READ = document(statement())
 OTHER_ACCOUNT = document(
@@ -369,3 +369,24 @@ def test_a_session_s_policy_only_narrows() -> None:
     assert ask(ANY_READ, member(session=session), key="out/a").reason == "session_policy"
     viewer = member(user="vera", role="viewer", session=session)
     assert ask(ANY_READ, viewer, "s3:PutObject", "in/a").reason == "role_lacks"
+
+
+@pytest.mark.parametrize(
+    ("named", "own", "another"),
+    [
+        (BUCKET, True, False),
+        (f"{OWN}:{BUCKET}", False, True),
+        (f"other:{BUCKET}", False, False),
+    ],
+)
+def test_a_credential_names_buckets_of_its_own_tenant(named: str, own: bool, another: bool) -> None:
+    allowed = document({"Effect": "Allow", "Action": "s3:*", "Resource": f"arn:aws:s3:::{named}/*"})
+    limits: list[dict[str, Any]] = [
+        {"scope": Scope(buckets=(named,))},
+        {"session": session_policy(allowed)},
+    ]
+    for limit in limits:
+        assert ask(ANY_READ, member(**limit), key="a").allowed is own
+        assert ask(ANY_READ, member("123456789012", **limit), key="a").allowed is another
+    every = document({"Effect": "Allow", "Action": "s3:*", "Resource": "*"})
+    assert ask(ANY_READ, member("123456789012", session=session_policy(every)), key="a").allowed

@@ -50,9 +50,9 @@ def test_a_variable_is_literal_whatever_it_holds(name: str, text: str) -> None:
 
 def test_a_pattern_of_many_stars_is_not_slow() -> None:
     found = patterns.glob("*a" * 200 + "b")
-    began = time.monotonic()
+    began = time.process_time()
     assert not found.matches("a" * 1024, no_values)
-    assert time.monotonic() - began < 5
+    assert time.process_time() - began < 5
 
 
 @pytest.mark.parametrize("text", ["${", "${aws:username", "${}", "${a b}", "${aws:username, none}"])

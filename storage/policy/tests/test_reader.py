@@ -75,6 +75,10 @@ BAD: list[tuple[str, str, str]] = [
     (document(statement(Condition={"ArnEquals": {"aws:PrincipalArn": "bob"}})), "no ARN", "Statement[0].Condition.ArnEquals.aws:PrincipalArn"),
     (document(statement(Condition={"StringEquals": {"aws:Referer": []}})), "empty", "Statement[0].Condition.StringEquals.aws:Referer"),
     (document(statement(Condition={"StringEquals": {"aws:Referer": {}}})), "truth value", "Statement[0].Condition.StringEquals.aws:Referer"),
+    (document(statement(Sid="\ud800")), "characters", "Statement[0].Sid"),
+    (json.dumps({"Id": "\ud800", "Statement": [GOOD]}), "characters", "Id"),
+    (document(statement(Principal={"\ud800": "x"})), "is not known here", "Statement[0].Principal.?"),
+    (document(statement(Condition={"StringEquals": {"aws:\ud800": "x"}})), "not known here", "Statement[0].Condition.StringEquals.aws:?"),
     (document(statement(Sid="x" * 21000)), "longer than 20480", ""),
 ]  # fmt: skip
 
