@@ -102,7 +102,7 @@ _VENDORS: Final = (
         checksum_mode="when_required",
         # A PUT takes If-None-Match: * and no If-Match.
         lacks=frozenset({"object_lock", "conditional_writes", "conditional_deletes", "checksums"}),
-        source="docs.openstack.org, Swift: S3/Swift REST API comparison; measured.",
+        source="docs.openstack.org, Swift: S3/Swift REST API comparison; run in no test.",
     ),
     Vendor(
         "minio",

@@ -6,8 +6,8 @@ from typing import TypeVar
 
 from gateway.decision.types import Answer, Decision, Forward, RequestHead, SendFile
 from storage import errors as refusals
-from storage.s3.errors import S3Error, document
-from storage.s3.operation import has_prefix
+from storage.s3.errors import LOCKED, S3Error, document
+from storage.s3.target import has_prefix
 
 HOST_ID = "gatehouse"
 
@@ -47,7 +47,7 @@ _REFUSALS: tuple[tuple[type[refusals.StorageRefusal], str], ...] = (
 def translate(refusal: refusals.StorageRefusal) -> S3Error:
     """What the index or the store refused, in S3's words."""
     if isinstance(refusal, refusals.ObjectLocked):
-        return S3Error("AccessDenied", "Access Denied because object protected by object lock.")
+        return S3Error("AccessDenied", LOCKED)
     for kind, code in _REFUSALS:
         if isinstance(refusal, kind):
             return S3Error(code)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Final, NamedTuple
@@ -14,16 +15,33 @@ from yarl import URL
 
 from storage.index import BucketInfo
 from storage.s3 import dialling, signing
+from storage.s3.doubts import Doubts, is_of_our_key
 from storage.s3.errors import CODES, S3Error
+from storage.s3.places import Places
 from storage.s3.sigv4 import UNSIGNED, canonical_query
 from storage.snapshot import BackendInfo
 
 _MAX_ANSWER: Final = 1 << 20
+_LONGEST_DOCUMENT: Final = 900.0
 _MAX_TAGS: Final = 1000  # reading more would hold up every other request
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=None, connect=5, sock_read=300)
+_OF_304: Final = ("ETag", "Last-Modified", "Cache-Control", "Expires", "x-amz-version-id")
 # What a backend says about the caller's request, and not about its own state or our key to it.
 _PASSED_ON: Final = frozenset(
-    {"BadDigest", "EntityTooLarge", "EntityTooSmall", "IncompleteBody", "InvalidDigest", "InvalidPart"}
+    {
+        "BadDigest",
+        "InvalidEncryptionAlgorithmError",
+        "InvalidRetentionPeriod",
+        "RequestTimeout",
+        "XAmzContentChecksumMismatch",
+        "XAmzContentSHA256Mismatch",
+        "ConditionalRequestConflict",
+        "EntityTooLarge",
+        "EntityTooSmall",
+        "IncompleteBody",
+        "InvalidDigest",
+        "InvalidPart",
+    }
     | {"InvalidPartOrder", "InvalidRange", "InvalidRequest", "KeyTooLongError", "MalformedXML"}
     | {"MetadataTooLarge", "NoSuchKey", "NoSuchUpload", "NoSuchVersion", "NotImplemented"}
     | {"PreconditionFailed"}
@@ -47,8 +65,17 @@ class Told(NamedTuple):
 class Backend:
     """One bucket's backend."""
 
-    def __init__(self, session: aiohttp.ClientSession, info: BackendInfo, bucket: BucketInfo) -> None:
+    def __init__(
+        self,
+        session: aiohttp.ClientSession,
+        info: BackendInfo,
+        bucket: BucketInfo,
+        doubts: Doubts,
+        places: Places,
+    ) -> None:
         self.info = info
+        self._places = places
+        self._doubts = doubts
         self._session = session
         self._bucket = bucket
 
@@ -61,29 +88,46 @@ class Backend:
         headers: Mapping[str, str] | None = None,
         body: bytes | AsyncIterator[bytes] = b"",
     ) -> AsyncIterator[aiohttp.ClientResponse]:
-        """An answer below 400. Raises S3Error: the backend's own where it is about the request, else 503."""
+        """An answer below 400. Raises S3Error: the backend's own where it is about the request, else 503.
+
+        SlowDown says that it was not asked, as too many ask it already.
+        """
         where = signing.place(self.info, self._bucket, key)
         query = canonical_query(query)
         sent = signing.signed(self.info, method, where, query, headers or {}, UNSIGNED)
-        target = await dialling.target(self.info, where)
+        try:
+            target = await dialling.target(self.info, where)
+        except S3Error:
+            self._doubts.note(self.info.id)
+            raise
         url = URL(target.origin + where.path + (f"?{query}" if query else ""), encoded=True)
         try:
-            async with self._session.request(
-                method,
-                url,
-                headers=sent,
-                data=body,
-                timeout=_TIMEOUT,
-                allow_redirects=False,
-                ssl=dialling.trust(self.info.ca_bundle),
-                server_hostname=target.server_hostname,
-            ) as response:
+            async with (
+                self._places.at(self.info.id),
+                self._session.request(
+                    method,
+                    url,
+                    headers=sent,
+                    data=body,
+                    timeout=_TIMEOUT,
+                    allow_redirects=False,
+                    ssl=dialling.trust(self.info.ca_bundle),
+                    server_hostname=target.server_hostname,
+                ) as response,
+            ):
                 if response.status == 404 and method == "HEAD":
                     raise S3Error("NoSuchKey")
                 if response.status >= 300:
-                    raise error_of(response.status, await _content(response))
+                    document = await _content(response)
+                    if is_of_our_key(response.status, code_of(document)):
+                        self._doubts.note(self.info.id)
+                    error = error_of(response.status, document)
+                    if response.status == 304:
+                        error.headers = {n: response.headers[n] for n in _OF_304 if n in response.headers}
+                    raise error
                 yield response
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            self._doubts.note(self.info.id)
             raise BackendUnsure from error
 
     async def texts_of(
@@ -106,9 +150,14 @@ class Backend:
         return Told(found[element], told)
 
 
+def code_of(document: bytes) -> str:
+    """The code of an error's document; empty where it has none."""
+    return _elements(document).get("Code", "")
+
+
 def error_of(status: int, document: bytes = b"") -> S3Error:
     """A backend's refusal as the caller is told it."""
-    code = _elements(document).get("Code", "")
+    code = code_of(document)
     if code in _PASSED_ON:
         return S3Error(code)
     if status in _BY_STATUS:
@@ -132,7 +181,16 @@ assert set(_BY_STATUS.values()) <= CODES.keys()
 
 
 async def _content(response: aiohttp.ClientResponse) -> bytes:
-    return await response.content.read(_MAX_ANSWER)
+    """The whole document, or as much as is looked at. It may come in pieces: Complete's begins with blanks, which keep
+    the connection while the parts are joined.
+    """
+    found = bytearray()
+    async with asyncio.timeout(_LONGEST_DOCUMENT):
+        async for piece in response.content.iter_any():
+            found += piece
+            if len(found) >= _MAX_ANSWER:
+                break
+    return bytes(found[:_MAX_ANSWER])
 
 
 def _elements(document: bytes) -> dict[str, str]:

@@ -134,18 +134,6 @@ def _chain(payload: Payload, seed: Seed | None) -> Chain | None:
     return Chain(seed)
 
 
-async def read_all(receive: Receive, limit: int) -> bytes:
-    """A small body (an XML document) in memory. Raises EntityTooLarge, IncompleteBody, RequestTimeout."""
-    found: list[bytes] = []
-    size = 0
-    async for data in pieces(receive):
-        size += len(data)
-        if size > limit:
-            raise S3Error("EntityTooLarge", extra={"MaxSizeAllowed": str(limit)})
-        found.append(data)
-    return b"".join(found)
-
-
 async def pieces(receive: Receive) -> AsyncIterator[bytes]:
     """A body as it arrives. Raises IncompleteBody when the client goes away, RequestTimeout when it says nothing."""
     while True:

@@ -1,6 +1,7 @@
 """Checksums as requests ask for them and objects keep them: `x-amz-checksum-*`, full or composite."""
 
 import hashlib
+import re
 from base64 import b64decode, b64encode
 from binascii import Error as Base64Error
 from collections.abc import Callable, Mapping, Sequence
@@ -17,6 +18,9 @@ FULL, COMPOSITE = "FULL_OBJECT", "COMPOSITE"
 ALGORITHM, TYPE = "x-amz-checksum-algorithm", "x-amz-checksum-type"
 
 _PREFIX: Final = "x-amz-checksum-"
+_SINGLE: Final = "Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed."
+_COUNT: Final = re.compile(r"-\d{1,5}\Z", re.ASCII)
+HEADERS: Final = frozenset(_PREFIX + algorithm for algorithm in SIZES)
 _COMBINE: Final[Mapping[str, Callable[[int, int, int], int]]] = {
     "crc32": crt.combine_crc32,
     "crc32c": crt.combine_crc32c,
@@ -34,8 +38,9 @@ class Asked(NamedTuple):
 def asked(headers: Mapping[str, str]) -> Asked | None:
     """The one checksum that a request gives for its body, in a header or announced as its trailer.
 
-    Raises InvalidRequest when it gives several, an unknown one, or names an algorithm without a value.
+    Raises InvalidRequest when it gives several, an unknown one, or names an algorithm without a value or another.
     """
+    named = headers.get("x-amz-sdk-checksum-algorithm", "")
     given = {
         name.removeprefix(_PREFIX): value
         for name, value in headers.items()
@@ -51,10 +56,10 @@ def asked(headers: Mapping[str, str]) -> Asked | None:
         checked = Asked(known(trailer.removeprefix(_PREFIX)), None)
     elif given:
         if len(given) > 1:
-            raise S3Error("InvalidRequest", "Expecting a single x-amz-checksum- header")
+            raise S3Error("InvalidRequest", _SINGLE)
         [(name, value)] = given.items()
         checked = Asked(known(name), valid(name, value))
-    elif headers.get("x-amz-sdk-checksum-algorithm"):
+    elif named:
         raise S3Error(
             "InvalidRequest",
             "x-amz-sdk-checksum-algorithm specified, but no corresponding x-amz-checksum-* or x-amz-trailer "
@@ -62,14 +67,50 @@ def asked(headers: Mapping[str, str]) -> Asked | None:
         )
     else:
         return None
+    if named and named.lower() != checked.algorithm:
+        raise _invalid("x-amz-sdk-checksum-algorithm")
     return checked
+
+
+def of_whole(headers: Mapping[str, str]) -> Asked | None:
+    """The checksum that CompleteMultipartUpload gives for the object, with `-N` or without.
+
+    Raises InvalidRequest for several or an unknown one, BadDigest for what is none.
+    """
+    given = {
+        known(name.removeprefix(_PREFIX)): value
+        for name, value in headers.items()
+        if name.startswith(_PREFIX) and name not in (ALGORITHM, TYPE)
+    }
+    if len(given) > 1:
+        raise S3Error("InvalidRequest", _SINGLE)
+    for algorithm, value in given.items():
+        valid(algorithm, _COUNT.sub("", value))
+        return Asked(algorithm, value)
+    return None
+
+
+def type_of(text: str) -> str:
+    """A checksum's type. Raises InvalidRequest."""
+    if text.upper() not in (FULL, COMPOSITE):
+        raise _invalid(TYPE)
+    return text.upper()
+
+
+def _invalid(header: str) -> S3Error:
+    return S3Error("InvalidRequest", f"Value for {header} header is invalid.")
 
 
 def known(name: str) -> str:
     """The algorithm's name in lower case. Raises InvalidRequest for one that is not supported."""
     algorithm = name.strip().lower()
     if algorithm not in SIZES:
-        raise S3Error("InvalidRequest", f"Checksum algorithm {name.upper()} is not supported")
+        valid_types = ", ".join(one.upper() for one in SIZES)
+        raise S3Error(
+            "InvalidRequest",
+            "Checksum algorithm provided is unsupported. Please try again with any of the valid types: "
+            f"[{valid_types}]",
+        )
     return algorithm
 
 
@@ -102,16 +143,18 @@ def multipart(headers: Mapping[str, str]) -> tuple[str, str]:
     """Algorithm and type of a multipart upload, from CreateMultipartUpload's headers or S3's defaults."""
     name = headers.get("x-amz-checksum-algorithm")
     algorithm = known(name) if name else DEFAULT
-    default = FULL if algorithm == DEFAULT else COMPOSITE
-    kind = headers.get("x-amz-checksum-type", default).upper()
-    if kind not in (FULL, COMPOSITE):
-        raise S3Error("InvalidRequest", "Value for x-amz-checksum-type header is invalid.")
-    if (kind == FULL and algorithm not in _COMBINE) or (kind == COMPOSITE and algorithm == DEFAULT):
+    if TYPE in headers and not name:
         raise S3Error(
             "InvalidRequest",
-            f"The {kind} checksum type cannot be used with the {algorithm} checksum algorithm.",
+            "The x-amz-checksum-type header can only be used with the x-amz-checksum-algorithm header.",
         )
-    return algorithm, kind
+    wanted = type_of(headers.get(TYPE, FULL if algorithm == DEFAULT else COMPOSITE))
+    if (wanted == FULL and algorithm not in _COMBINE) or (wanted == COMPOSITE and algorithm == DEFAULT):
+        raise S3Error(
+            "InvalidRequest",
+            f"The {wanted} checksum type cannot be used with the {algorithm} checksum algorithm.",
+        )
+    return algorithm, wanted
 
 
 def joined(algorithm: str, kind: str, parts: Sequence[tuple[str, int]]) -> str:

@@ -10,13 +10,16 @@ A request makes one claim or none (anonymous). POST forms claim inside their bod
 
 from collections.abc import Mapping
 from datetime import datetime
+from typing import Final
 
 from gateway.decision.types import RequestHead
-from storage.s3 import sigv2, sigv4, sigv4_claim
+from storage.s3 import checksums, sigv2, sigv4, sigv4_claim
 from storage.s3.chain import Seed
 from storage.s3.errors import S3Error
 
 Claim = sigv4.Claim | sigv2.Claim
+
+_NEVER_MOVED: Final = checksums.HEADERS | {"x-amz-sdk-checksum-algorithm"}
 
 
 def read(
@@ -57,10 +60,15 @@ def prove(claim: Claim, secret: str, head: RequestHead, headers: Mapping[str, st
 def meant(claim: Claim, headers: dict[str, str], query: Mapping[str, str]) -> dict[str, str]:
     """The headers of a proven request with the x-amz-* that its signer moved into the query.
 
-    A session token stays out: it is nobody's business behind the door.
+    A session token stays out: it is nobody's business behind the door. So does a checksum that is not a signed header,
+    as at AWS: whoever presigns has no body yet, and AWS' SDK for JavaScript puts that of nothing there.
     """
     if claim.presigned:
-        moved = {name: value for name, value in query.items() if name not in sigv4.QUERY_CLAIM}
+        moved = {
+            name: value
+            for name, value in query.items()
+            if name not in sigv4.QUERY_CLAIM and name.lower() not in _NEVER_MOVED
+        }
         headers = sigv2.headers_of(headers, moved)
     return {name: value for name, value in headers.items() if name != "x-amz-security-token"}
 

@@ -94,7 +94,10 @@ def _any_date(text: str) -> datetime | None:
         except ValueError:
             return None
     found = found if found.tzinfo else found.replace(tzinfo=UTC)
-    return found.replace(microsecond=0)
+    try:
+        return found.astimezone(UTC).replace(microsecond=0)  # the index knows no offset of more than 16 hours
+    except OverflowError:
+        return None
 
 
 def _names(condition: str, etag: str) -> bool:

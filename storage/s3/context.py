@@ -34,6 +34,7 @@ _OF_HEADER: Final = {
 }
 _LONGEST: Final = 2048
 _COPY_SOURCE: Final = "s3:x-amz-copy-source"
+_PAYLOAD: Final = "s3:x-amz-content-sha256"
 
 
 @dataclass(slots=True)
@@ -71,6 +72,8 @@ class Context:
             return list(self._request_tags()) or None
         elif key == _COPY_SOURCE:
             return _copy_source(self.request.headers)
+        elif key == _PAYLOAD and isinstance(self.request.claim, sigv4.Claim):
+            value = self.request.claim.payload_hash  # a presigned URL's is unsigned without saying so
         elif key in _OF_QUERY:
             value = self.request.query.get(_OF_QUERY[key])
         elif key in _OF_HEADER:
@@ -110,7 +113,7 @@ class Context:
             case "aws:resourceaccount" | "s3:resourceaccount":
                 return self.bucket.owner if self.bucket else None
             case "s3:objectcreationoperation":
-                return "true" if request.operation.name in _CREATING else "false"
+                return _CREATES.get(request.operation.name)
             case "s3:object-lock-remaining-retention-days":
                 return _remaining_days(request.headers.get("x-amz-object-lock-retain-until-date"))
             case "s3:signatureversion" | "s3:signatureage" | "s3:authtype":
@@ -124,7 +127,11 @@ class Context:
         return tags.from_header(text)
 
 
-_CREATING: Final = frozenset({"PUT_OBJECT", "COPY_OBJECT", "CREATE_MULTIPART_UPLOAD", "POST_OBJECT"})
+# s3:ObjectCreationOperation: what makes the object, and of an upload what comes before and takes no condition.
+_CREATES: Final = {
+    **dict.fromkeys(("PUT_OBJECT", "COPY_OBJECT", "POST_OBJECT", "COMPLETE_MULTIPART_UPLOAD"), "true"),
+    **dict.fromkeys(("CREATE_MULTIPART_UPLOAD", "UPLOAD_PART", "UPLOAD_PART_COPY"), "false"),
+}
 
 
 def _copy_source(headers: Mapping[str, str]) -> Sequence[str] | None:
@@ -132,8 +139,10 @@ def _copy_source(headers: Mapping[str, str]) -> Sequence[str] | None:
     given = headers.get("x-amz-copy-source")
     if given is None:
         return None
-    raw = given.partition("?versionId=")[0]
-    source = unquote_to_bytes(raw.encode("latin-1", "replace")).decode(errors="replace").removeprefix("/")
+    raw = given.partition("?versionId=")[0].removeprefix("/")
+    source = unquote_to_bytes(raw.encode("latin-1", "replace")).decode(errors="replace")
+    if "/" not in raw:  # the slashes are encoded too, one before the bucket perhaps
+        source = source.removeprefix("/")
     return (source, f"/{source}")
 
 

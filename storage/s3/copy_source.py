@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+import re
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
 from typing import Final, NamedTuple
 from urllib.parse import unquote
 
 from storage.index import BucketInfo, ObjectRow
-from storage.s3 import authorise, conditional, encryption, operation, owners, ranges, remote, versions
+from storage.s3 import authorise, conditional, encryption, owners, ranges, remote, versions
 from storage.s3.encryption import Reading
 from storage.s3.errors import S3Error
 from storage.s3.front import Front
 from storage.s3.request import Request
+from storage.s3.target import decode_key
 
 HEADER: Final = "x-amz-copy-source"
+
+_NOT_ENCODED: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 _CUSTOMER: Final = encryption.SSE + encryption.CUSTOMER
 _SOURCE_CUSTOMER: Final = HEADER + _CUSTOMER.removeprefix("x-amz")
@@ -46,7 +51,9 @@ class Source(NamedTuple):
             return []
         return [("x-amz-copy-source-version-id", self.row.version_id)]
 
-    async def content(self, front: Front, start: int = 0, length: int | None = None) -> AsyncIterator[bytes]:
+    async def content(
+        self, front: Front, start: int = 0, length: int | None = None
+    ) -> AsyncGenerator[bytes, None]:
         """The bytes, opened where they are sealed. Raises S3Error."""
         row = self.row
         length = row.size - start if length is None else length
@@ -54,27 +61,50 @@ class Source(NamedTuple):
             yield self.reading.inline(row.inline, start, length)
             return
         if row.blob is None:
-            pieces = remote.read(self.bucket, row.key, front, start, length, version_id=row.version_id)
+            pieces = remote.read(
+                self.bucket, row.key, front, start, length, version_id=row.version_id, sent=self.customer
+            )
         else:
             pieces = front.store.read(row.blob, start, length, opener=self.reading.opener)
         async for piece in pieces:
             yield piece
 
+    async def begun(
+        self, front: Front, start: int = 0, length: int | None = None
+    ) -> AsyncGenerator[bytes, None]:
+        """As `content`, once its first bytes are there: before anything of the copy is. Raises S3Error."""
+        pieces = self.content(front, start, length)
+        first = await anext(pieces, b"")
+
+        async def whole() -> AsyncGenerator[bytes, None]:
+            async with aclosing(pieces):
+                yield first
+                async for piece in pieces:
+                    yield piece
+
+        return whole()
+
 
 def parse(header: str) -> Named:
     """Bucket, key and version of an x-amz-copy-source, which is percent-encoded. Raises InvalidArgument."""
+    if _NOT_ENCODED.search(header):
+        raise _unreadable("Invalid copy source encoding", header)
     raw, asks_version, raw_version = header.partition("?versionId=")
     raw = raw.removeprefix("/")
     if "/" not in raw and "%2F" in raw.upper():  # some clients encode the slashes too
-        bucket, _, key = operation.decode_key(raw).removeprefix("/").partition("/")
+        bucket, _, key = decode_key(raw).removeprefix("/").partition("/")
     else:
         bucket, _, raw_key = raw.partition("/")
-        key = operation.decode_key(raw_key)
-    if not bucket or not key:
-        raise S3Error(
-            "InvalidArgument", "Copy Source must mention the source bucket and key: sourcebucket/sourcekey"
-        )
+        key = decode_key(raw_key)
+    if not bucket:
+        raise _unreadable("Invalid copy source bucket name", header)
+    if not key:
+        raise _unreadable("Invalid copy source object key", header)
     return Named(bucket, key, versions.valid(unquote(raw_version)) if asks_version else None)
+
+
+def _unreadable(message: str, header: str) -> S3Error:
+    return S3Error("InvalidArgument", message, extra={"ArgumentName": HEADER, "ArgumentValue": header})
 
 
 async def find(request: Request, front: Front) -> Source:
@@ -82,6 +112,8 @@ async def find(request: Request, front: Front) -> Source:
     named = parse(request.headers[HEADER])
     bucket = await authorise.source_bucket(request, front, named.bucket, named.key, named.version_id or "")
     owners.check(bucket, request.headers.get(owners.SOURCE))
+    if named.version_id is not None:
+        versions.valid(named.version_id, bucket)
     try:
         row = await versions.find(front, bucket, named.key, named.version_id)
     except S3Error as error:

@@ -10,8 +10,8 @@ from storage import cors, snapshot
 from storage.s3.answers import Stream
 from storage.s3.errors import S3Error
 from storage.s3.front import Front
-from storage.s3.operation import locate, parse_query
 from storage.s3.request import Claimed, by_name
+from storage.s3.target import locate, parse_query
 from storage.snapshot import AccessKeyInfo
 
 D = TypeVar("D", bound="Decision | Stream")
@@ -35,20 +35,21 @@ def dress(decision: D, head: RequestHead, front: Front, asked: Claimed | None) -
     elif isinstance(decision, Forward):
         if decision.commit is None:
             decision.set_response_headers = {**decision.set_response_headers, **dict(found)}
+            decision.note = {**(decision.note or {}), _KEPT: found}
         else:
             decision.commit = {**decision.commit, _KEPT: found}
     return decision
 
 
 def kept(token: Mapping[str, Any]) -> Pairs:
-    """The headers that `dress` left in a Forward's token."""
+    """The headers that `dress` left in a Forward's note or token."""
     return [(name, value) for name, value in token.get(_KEPT, ())]
 
 
 async def of_failure(failure: Failure, head: RequestHead, front: Front) -> Pairs:
-    """The headers for a read that failed after its decision: of presigned and anonymous requests alone."""
-    if failure.commit is not None:
-        return kept(failure.commit)
+    """The headers for what failed after its decision; where nothing was noted, of presigned and anonymous requests."""
+    if failure.token is not None:
+        return kept(failure.token)
     if "origin" not in head.headers:
         return []
     try:

@@ -87,6 +87,15 @@ _BY_HEADER: Final = {
 }
 _WRITES: Final = frozenset({Op.PUT_OBJECT, Op.COPY_OBJECT, Op.CREATE_MULTIPART_UPLOAD, Op.POST_OBJECT})
 _BYPASSES: Final = frozenset({Op.DELETE_OBJECT, Op.PUT_OBJECT_RETENTION})
+# Conditions whose outcome tells more of an object than that it is there, with what they are when they do not
+# (S3 user guide, "Enforce conditional writes", "Enforce conditional deletes").
+_IF_MATCH: Final = {"if-match": "*"}
+_COMPARES: Final[Mapping[Op, Mapping[str, str | None]]] = {
+    Op.PUT_OBJECT: _IF_MATCH | {"if-none-match": "*"},
+    Op.COPY_OBJECT: _IF_MATCH | {"if-none-match": "*"},
+    Op.COMPLETE_MULTIPART_UPLOAD: _IF_MATCH | {"if-none-match": "*"},
+    Op.DELETE_OBJECT: {**_IF_MATCH, "x-amz-if-match-size": None, "x-amz-if-match-last-modified-time": None},
+}
 READS: Final = frozenset({"s3:getobject", "s3:getobjectversion"})
 
 
@@ -100,14 +109,26 @@ def actions_of(operation: Op, query: Mapping[str, str], headers: Mapping[str, st
     both = _NAMED[operation]
     found = both[1:] if len(both) > 1 and "versionId" in query else both[:1]
     if operation is Op.GET_OBJECT_ATTRIBUTES:
-        found += ("s3:GetObjectVersion",) if "versionId" in query else ("s3:GetObject",)
+        found += (read_action(query.get("versionId", "")),)
     if operation in _WRITES:
         for name, action in _BY_HEADER.items():
             if name in headers and f"s3:{action}" not in found:
                 found += (f"s3:{action}",)
     elif operation in _BYPASSES and is_bypassing(headers):
         found += ("s3:BypassGovernanceRetention",)
+    if _compares(operation, headers):
+        found += (read_action(query.get("versionId", "")),)
     return found
+
+
+def read_action(version_id: str) -> str:
+    """What reading an object, or one version of it, asks for; and so does whatever compares with it."""
+    return "s3:GetObjectVersion" if version_id else "s3:GetObject"
+
+
+def _compares(operation: Op, headers: Mapping[str, str]) -> bool:
+    harmless = _COMPARES.get(operation, {})
+    return any(name in headers and headers[name].strip().strip('"') != harmless[name] for name in harmless)
 
 
 def is_bypassing(headers: Mapping[str, str]) -> bool:

@@ -97,23 +97,48 @@ def writing(request: Request, bucket: BucketInfo) -> Writing:
     An upload keeps `kept` as its `sse`. Raises S3Error for every wrong combination of headers.
     """
     customer = customer_key(request)
-    asked = _managed(request.headers)
     if customer is not None:
-        if asked:
-            raise S3Error(
-                "InvalidArgument",
-                "Server Side Encryption with Customer provided key is incompatible with the encryption method "
-                "specified",
-                extra={"ArgumentName": SSE, "ArgumentValue": asked},
-            )
+        refuse_both(request.headers)
         key = new_key()
         kept = {"mode": "customer", "key": _wrap(customer, key, bucket)}
         return Writing(key, kept, customer_headers(customer))
+    asked = managed(request.headers)
     if asked or bucket.encryption:
         key = new_key()
         sealed = crypto.seal(key, _place(bucket))
         return Writing(key, {"mode": AES256, "key": b64encode(sealed).decode()}, [(SSE, AES256)])
     return Writing()
+
+
+def managed(given: Mapping[str, str]) -> str:
+    """The encryption with our keys that a write asks for: `AES256` or nothing."""
+    asked = given.get(SSE, "")
+    of_kms = [name for name in (SSE + "-aws-kms-key-id", SSE + "-context") if given.get(name)]
+    if asked in ("aws:kms", "aws:kms:dsse"):
+        raise S3Error("NotImplemented", "Encryption with keys of a KMS is not implemented.")
+    if asked not in ("", AES256):
+        raise S3Error(
+            "InvalidArgument",
+            "The encryption method specified is not supported",
+            extra={"ArgumentName": SSE, "ArgumentValue": asked},
+        )
+    if of_kms:
+        raise S3Error(
+            "InvalidArgument",
+            f"Server Side Encryption with AWS KMS managed key requires HTTP header {SSE} : aws:kms",
+            extra={"ArgumentName": of_kms[0]},
+        )
+    return asked
+
+
+def refuse_both(given: Mapping[str, str]) -> None:
+    """Raise InvalidArgument where the headers of a request with a customer's key name another encryption too."""
+    if asked := given.get(SSE):
+        raise S3Error(
+            "InvalidArgument",
+            "Server Side Encryption with Customer provided key is incompatible with the encryption method specified",
+            extra={"ArgumentName": SSE, "ArgumentValue": asked},
+        )
 
 
 def writing_part(request: Request, bucket: BucketInfo, upload: UploadRow) -> Writing:
@@ -149,9 +174,14 @@ def completed(upload: UploadRow, parts: Sequence[PartRow]) -> dict[str, Any] | N
 
 def reading(request: Request, bucket: BucketInfo, row: ObjectRow) -> Reading:
     """What it takes to read an object (GetObject, HeadObject, GetObjectAttributes). Raises S3Error."""
-    if SSE in request.headers:
-        raise S3Error("InvalidArgument", f"{SSE} header is not supported for this operation.")
+    refuse_choice(request.headers)
     return _reading(customer_key(request), bucket, row)
+
+
+def refuse_choice(given: Mapping[str, str]) -> None:
+    """Raise InvalidArgument for a read that names an encryption with our keys: it is as the object was stored."""
+    if SSE in given:
+        raise S3Error("InvalidArgument", f"{SSE} header is not supported for this operation.")
 
 
 def reading_source(request: Request, bucket: BucketInfo, row: ObjectRow) -> Reading:
@@ -163,7 +193,7 @@ def reading_ours(bucket_tenant: int, sse: Mapping[str, Any]) -> Opener | None:
     """An opener for our own work (verification); None where only the customer can open. Raises CannotOpen."""
     if sse["mode"] != AES256:
         return None
-    key = crypto.open_sealed(b64decode(sse["key"]), _place_of(bucket_tenant))
+    key = crypto.open_sealed(b64decode(sse["key"]), place_of(bucket_tenant))
     return Opener(key, Layout.from_json(sse))
 
 
@@ -209,27 +239,6 @@ def customer_headers(key: bytes) -> list[tuple[str, str]]:
     """What an answer says of the customer's key that was used."""
     name = SSE + CUSTOMER
     return [(name + "-algorithm", AES256), (name + "-key-MD5", b64encode(_md5(key)).decode())]
-
-
-def _managed(given: Mapping[str, str]) -> str:
-    """The encryption with our keys that a write asks for: `AES256` or nothing."""
-    asked = given.get(SSE, "")
-    of_kms = [name for name in (SSE + "-aws-kms-key-id", SSE + "-context") if given.get(name)]
-    if asked in ("aws:kms", "aws:kms:dsse"):
-        raise S3Error("NotImplemented", "Encryption with keys of a KMS is not implemented.")
-    if asked not in ("", AES256):
-        raise S3Error(
-            "InvalidArgument",
-            "The encryption method specified is not supported",
-            extra={"ArgumentName": SSE, "ArgumentValue": asked},
-        )
-    if of_kms:
-        raise S3Error(
-            "InvalidArgument",
-            f"Server Side Encryption with AWS KMS managed key requires HTTP header {SSE} : aws:kms",
-            extra={"ArgumentName": of_kms[0]},
-        )
-    return asked
 
 
 def _reading(customer: bytes | None, bucket: BucketInfo, row: ObjectRow) -> Reading:
@@ -291,10 +300,10 @@ def _unwrap(customer: bytes, sse: Mapping[str, Any], bucket: BucketInfo) -> byte
 
 
 def _place(bucket: BucketInfo) -> bytes:
-    return _place_of(bucket.tenant_id)
+    return place_of(bucket.tenant_id)
 
 
-def _place_of(tenant_id: int) -> bytes:
+def place_of(tenant_id: int) -> bytes:
     """What binds a data key to its tenant."""
     return b"storage.object:%d" % tenant_id
 

@@ -24,8 +24,12 @@ CODES: Final[Mapping[str, tuple[int, str]]] = {
         "Your previous request to create the named bucket succeeded and you already own it.",
     ),
     "BucketNotEmpty": (409, "The bucket you tried to delete is not empty."),
+    "ConditionalRequestConflict": (
+        409,
+        "The conditional request cannot succeed due to a conflicting operation against this resource.",
+    ),
     "EntityTooLarge": (400, "Your proposed upload exceeds the maximum allowed object size."),
-    "EntityTooSmall": (400, "Your proposed upload is smaller than the minimum allowed object size."),
+    "EntityTooSmall": (400, "Your proposed upload is smaller than the minimum allowed size"),
     "IllegalVersioningConfigurationException": (
         400,
         "The versioning configuration must say Enabled or Suspended.",
@@ -45,23 +49,27 @@ CODES: Final[Mapping[str, tuple[int, str]]] = {
     "InvalidBucketName": (400, "The specified bucket is not valid."),
     "InvalidBucketState": (409, "The request is not valid with the current state of the bucket."),
     "InvalidChunkSizeError": (400, "Only the last chunk is allowed to have a size less than 8192 bytes"),
-    "InvalidDigest": (400, "The Content-MD5 or checksum value that you specified is not valid."),
+    "InvalidDigest": (400, "The Content-Md5 you specified is not valid."),
     "InvalidEncryptionAlgorithmError": (
         400,
         "The encryption request that you specified is not valid. The valid value is AES256.",
     ),
+    "InvalidLocationConstraint": (400, "The specified location-constraint is not valid"),
     "InvalidPart": (
         400,
-        "One or more of the specified parts could not be found. The part might not have been uploaded, "
-        "or the specified entity tag might not have matched the part's entity tag.",
+        "One or more of the specified parts could not be found. The part may not have been uploaded, "
+        "or the specified entity tag may not match the part's entity tag.",
     ),
     "InvalidPartOrder": (
         400,
-        "The list of parts was not in ascending order. "
-        "The parts list must be specified in order by part number.",
+        "The list of parts was not in ascending order. Parts must be ordered by part number.",
     ),
     "InvalidPolicyDocument": (400, "The content of the form does not meet the conditions of its policy."),
     "InvalidRange": (416, "The requested range is not satisfiable."),
+    "InvalidRedirectLocation": (
+        400,
+        "The website redirect location must have a prefix of 'http://' or 'https://' or '/'.",
+    ),
     "InvalidRequest": (400, "The request is not valid."),
     "InvalidRetentionPeriod": (400, "The retention period is not valid."),
     "InvalidStorageClass": (400, "The storage class you specified is not valid."),
@@ -71,7 +79,7 @@ CODES: Final[Mapping[str, tuple[int, str]]] = {
     "KeyTooLongError": (400, "Your key is too long."),
     "MalformedACLError": (
         400,
-        "The XML that you provided was not well formed or did not validate against our published schema.",
+        "The XML you provided was not well-formed or did not validate against our published schema.",
     ),
     "MalformedPOSTRequest": (400, "The body of your POST request is not well-formed multipart/form-data."),
     "MalformedPolicy": (400, "Policies must be valid JSON and the first byte must be '{'"),
@@ -82,7 +90,7 @@ CODES: Final[Mapping[str, tuple[int, str]]] = {
     ),
     "MalformedXML": (
         400,
-        "The XML that you provided was not well formed or did not validate against our published schema.",
+        "The XML you provided was not well-formed or did not validate against our published schema.",
     ),
     "MaxPostPreDataLengthExceededError": (
         400,
@@ -91,6 +99,7 @@ CODES: Final[Mapping[str, tuple[int, str]]] = {
     "MetadataTooLarge": (400, "Your metadata headers exceed the maximum allowed metadata size."),
     "MethodNotAllowed": (405, "The specified method is not allowed against this resource."),
     "MissingContentLength": (411, "You must provide the Content-Length HTTP header."),
+    "MissingRequestBodyError": (400, "Request Body is empty"),
     "NoSuchBucket": (404, "The specified bucket does not exist."),
     "NoSuchBucketPolicy": (404, "The bucket policy does not exist"),
     "NoSuchCORSConfiguration": (404, "The CORS configuration does not exist"),
@@ -101,8 +110,8 @@ CODES: Final[Mapping[str, tuple[int, str]]] = {
     "NoSuchTagSet": (404, "The TagSet does not exist"),
     "NoSuchUpload": (
         404,
-        "The specified multipart upload does not exist. The upload ID might not be valid, "
-        "or the multipart upload might have been aborted or completed.",
+        "The specified multipart upload does not exist. The upload ID may be invalid, "
+        "or the upload may have been aborted or completed.",
     ),
     "NoSuchVersion": (404, "The specified version does not exist."),
     "NoSuchWebsiteConfiguration": (404, "The specified bucket does not have a website configuration"),
@@ -180,6 +189,18 @@ def document(error: S3Error, resource: str, request_id: str, host_id: str) -> by
         f"<Resource>{escape(resource)}</Resource><RequestId>{escape(request_id)}</RequestId>"
         f"<HostId>{escape(host_id)}</HostId></Error>"
     ).encode()
+
+
+LOCKED: Final = "Access Denied because object protected by object lock."
+"""What AccessDenied says of a version that is retained or held."""
+
+
+BUSY: Final = "The bucket's backend is slow and has too many requests already; try again."
+"""What SlowDown says where a backend's own places are taken."""
+
+
+INSECURE: Final = "Access Denied: use https."
+"""What AccessDenied says of a request over plain HTTP where `ENFORCE_HTTPS` is on."""
 
 
 def word(code: str) -> str:

@@ -13,7 +13,6 @@ from storage.s3.body import Receive, pieces
 from storage.s3.errors import S3Error
 
 MAX_FIELDS: Final = 20 * 1024  # of all fields together, names and headers included
-_MAX_REST: Final = 64 * 1024  # what follows the file is read so far and no farther
 _FILE: Final = "file"
 
 
@@ -66,22 +65,11 @@ class Form:
             for piece in found:
                 yield piece
             if self._whole:
-                break
+                return
             data = await anext(self._source, b"")
             if not data:
                 raise S3Error("MalformedPOSTRequest")
             self._feed(data)
-        await self.drop(_MAX_REST)
-
-    async def drop(self, limit: int) -> None:
-        """Read what is left, at most `limit` bytes: an answer amidst a body may be lost on its way to the client."""
-        try:
-            async for data in self._source:
-                limit -= len(data)
-                if limit < 0:
-                    return
-        except S3Error:
-            return  # what a client does not say any more does not matter
 
     def _feed(self, data: bytes) -> None:
         try:

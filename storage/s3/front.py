@@ -1,12 +1,16 @@
 """What the S3 front works with: the index, the store, and names found in the snapshot or, once, the database."""
 
+from datetime import UTC, datetime
+
 from gateway.decision.context import DecisionContext
 from gateway.decision.lookups import Lookups
 from gateway.metrics.series import RATE_LIMITED
 from storage import snapshot, temporary
 from storage.index import BucketInfo, ObjectIndex
 from storage.rates import RATES
+from storage.s3.doubts import Doubts
 from storage.s3.errors import S3Error
+from storage.s3.places import Places
 from storage.s3.uses import Uses
 from storage.snapshot import AccessKeyInfo, BackendInfo
 from storage.store.blobs import BlobStore
@@ -25,6 +29,10 @@ class Front:
         self._find_key = Lookups(self._ask_key)
         self._find_bucket = Lookups(self._ask_bucket)
         self._uses = Uses(ctx.db)
+        self.doubts = Doubts(ctx.db)
+        self.places = Places()
+        self.open_writes: set[str] = set()
+        """The intents of writes that the edge is at, as far as this process began them."""
 
     def anonymous(self, host: str) -> AccessKeyInfo:
         """Who shows no credential, in the tenant whose domain was asked; on our own hosts in none."""
@@ -35,15 +43,19 @@ class Front:
         """A key that works now, or temporary credentials of one. Raises InvalidAccessKeyId, InvalidToken."""
         if temporary.is_temporary(access_key_id):
             opened = temporary.opened(access_key_id, security_token)
-            if opened is None:
+            if opened is None and security_token:
                 raise S3Error("InvalidToken")
+            if opened is None:  # without its token nobody knows it
+                raise S3Error("InvalidAccessKeyId", extra={"AWSAccessKeyId": access_key_id})
             parent = await self._kept_key(opened.parent)
-            if parent is None:
+            if parent is None or self._has_ended(opened.api_key):
                 raise S3Error("InvalidAccessKeyId", extra={"AWSAccessKeyId": access_key_id})
             return temporary.narrowed(parent, opened)
-        found = None if security_token else await self._kept_key(access_key_id)
+        found = await self._kept_key(access_key_id)
         if found is None:
             raise S3Error("InvalidAccessKeyId", extra={"AWSAccessKeyId": access_key_id})
+        if security_token:
+            raise S3Error("InvalidToken")  # a key that is kept has none
         return found
 
     async def bucket(self, tenant_id: int, name: str, *, fresh: bool = False) -> BucketInfo:
@@ -108,11 +120,13 @@ class Front:
 
         What the body will replace at `key` makes room for it.
         """
-        if bucket.tenant_id not in self.ctx.snapshot.get(snapshot.QUOTAS):
+        if not size or bucket.tenant_id not in self.ctx.snapshot.get(snapshot.QUOTAS):
             return
         if await self.index.fits(bucket.tenant_id, size):
             return
         row = None if key is None else await self.index.head(bucket, key)
+        if row is not None and size <= row.size:
+            return
         if row is None or not await self.index.fits(bucket.tenant_id, size - row.size):
             raise S3Error("QuotaExceeded")
 
@@ -120,6 +134,10 @@ class Front:
         """Note that a key was used; the notes of a while are written at once."""
         if not access.is_anonymous:
             self._uses.note(access.root)
+
+    def _has_ended(self, api_key: int | None) -> bool:
+        ended_at = None if api_key is None else self.ctx.snapshot.get(snapshot.ENDED_API_KEYS).get(api_key)
+        return ended_at is not None and ended_at <= datetime.now(UTC)
 
     async def _kept_key(self, access_key_id: str) -> AccessKeyInfo | None:
         found = self.ctx.snapshot.get(snapshot.ACCESS_KEYS).get(access_key_id)

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from storage.index.types import NULL_VERSION, BucketInfo, ObjectRow
 from storage.s3 import checksums, lock_headers
-from storage.s3.documents import acl, tags
+from storage.s3.documents import acl, ownership, tags
 from storage.s3.errors import S3Error
 from storage.s3.text import http_date, is_header
 
@@ -37,6 +37,8 @@ _HARMLESS: Final[Mapping[str, frozenset[str]]] = {
     "x-amz-mfa": frozenset({""}),
 }
 _UNSUPPORTED: Final = ("x-amz-rename-source", "x-amz-write-offset-bytes")
+# Other providers' own: one of theirs that is a backend could do what they wish, a copy of a stranger's object among it.
+_FOREIGN: Final = ("x-goog-", "x-oss-", "x-obs-", "x-cos-", "x-bce-", "x-kss-", "x-minio-source-", "x-rgw-")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +53,11 @@ class Kept:
 
 
 def refuse_unsupported(headers: Mapping[str, str]) -> None:
-    """Raise for an x-amz-* header whose wish no operation fulfils."""
+    """Raise for a header whose wish no operation fulfils, in S3's words or another provider's."""
     for name, value in headers.items():
         if not name.startswith("x-amz-"):
+            if name.startswith(_FOREIGN):
+                raise S3Error("NotImplemented", extra={"Header": name})
             continue
         if name in _HARMLESS:
             if value not in _HARMLESS[name]:
@@ -68,7 +72,8 @@ def wanted(bucket: BucketInfo, headers: Mapping[str, str]) -> Kept:
     """As `kept`, once what the headers ask for is possible in the bucket: no access but its policy's, locks only
     where it has them. Raises S3Error.
     """
-    acl.check_headers(headers, public_blocked=bool((bucket.public_access_block or {}).get("BlockPublicAcls")))
+    blocked = bool((bucket.public_access_block or {}).get("BlockPublicAcls"))
+    acl.check_headers(headers, public_blocked=blocked, enforced=bucket.ownership == ownership.ENFORCED)
     found = kept(headers)
     if found.lock:
         lock_headers.require(bucket)
@@ -91,18 +96,13 @@ def kept(headers: Mapping[str, str]) -> Kept:
         raise S3Error("MetadataTooLarge", extra={"Size": str(size), "MaxSizeAllowed": str(MAX_METADATA)})
     system = {name: _text(name, headers[name]) for name in _KEPT if headers.get(name)}
     if "content-encoding" in system:
-        codings = [coding.strip() for coding in system["content-encoding"].split(",")]
-        left = ", ".join(coding for coding in codings if coding.lower() != "aws-chunked")
+        left = unchunked(system["content-encoding"])
         if left:
             system["content-encoding"] = left
         else:
             del system["content-encoding"]
     if not system.get(REDIRECT, "/").startswith(("/", "http://", "https://")):
-        raise S3Error(
-            "InvalidArgument",
-            "The website redirect location must have a prefix of 'http://' or 'https://' or '/'.",
-            extra={"ArgumentName": REDIRECT, "ArgumentValue": system[REDIRECT]},
-        )
+        raise S3Error("InvalidRedirectLocation")
     return Kept(
         _text("content-type", headers.get("content-type", "")) or DEFAULT_TYPE,
         metadata,
@@ -110,6 +110,14 @@ def kept(headers: Mapping[str, str]) -> Kept:
         tags.from_header(headers.get(TAGGING, "")),
         lock_headers.read(headers),
     )
+
+
+def unchunked(codings: str) -> str:
+    """A Content-Encoding without `aws-chunked`, which is of the body's way here and not of the object."""
+    if "aws-chunked" not in codings.lower():
+        return codings
+    each = (coding.strip() for coding in codings.split(","))
+    return ", ".join(coding for coding in each if coding and coding.lower() != "aws-chunked")
 
 
 def answer(row: ObjectRow, *, with_checksum: bool) -> list[tuple[str, str]]:

@@ -27,7 +27,7 @@ def read(headers: Mapping[str, str]) -> dict[str, Any]:
     lock: dict[str, Any] = {}
     mode, until, hold = headers.get(MODE), headers.get(UNTIL), headers.get(HOLD)
     if (mode is None) != (until is None):
-        raise S3Error("InvalidArgument", f"{UNTIL} and {MODE} must both be supplied")
+        raise S3Error("InvalidArgument", f"{UNTIL} and {MODE} must both be supplied.")
     if mode is not None and until is not None:
         if mode not in (GOVERNANCE, COMPLIANCE):
             _invalid(MODE, mode, "Unknown wormMode directive.")

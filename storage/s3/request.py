@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Final
 
 from gateway.decision.types import RequestHead
 from storage.index import BucketInfo
@@ -10,10 +11,13 @@ from storage.s3.body import Payload, payload_of
 from storage.s3.chain import Seed
 from storage.s3.errors import S3Error
 from storage.s3.front import Front
-from storage.s3.operation import Operation, Target, classify, locate, parse_query
+from storage.s3.operation import Operation, classify
 from storage.s3.sigv4 import UNSIGNED
+from storage.s3.target import Target, locate, parse_query
 from storage.s3.xml import MAX_PARTS, Owner
 from storage.snapshot import AccessKeyInfo
+
+_INTEGER: Final = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,7 +64,7 @@ class Request:
         if not 1 <= number <= MAX_PARTS:
             raise S3Error(
                 "InvalidArgument",
-                f"Part number must be an integer between 1 and {MAX_PARTS}, inclusive",
+                f"Part number must be an integer between 1 and {MAX_PARTS}, inclusive.",
                 extra={"ArgumentName": "partNumber", "ArgumentValue": self.query.get("partNumber", "")},
             )
         return number
@@ -73,7 +77,7 @@ class Request:
         text = self.query.get(name, "")
         if not text:
             return most if default is None else default
-        if not (text.isascii() and text.isdigit()) or len(text) > 10:
+        if not (text.isascii() and text.isdigit()) or len(text) > 10 or int(text) > _INTEGER:
             raise S3Error(
                 "InvalidArgument",
                 f"Argument {name} must be an integer between 0 and 2147483647",

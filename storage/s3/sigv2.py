@@ -22,8 +22,9 @@ from urllib.parse import quote, unquote_to_bytes
 
 from storage.s3 import clock
 from storage.s3.errors import S3Error
-from storage.s3.operation import PREFIX, SUBRESOURCES, in_domain, parse_query
+from storage.s3.operation import SUBRESOURCES
 from storage.s3.sigv4 import UNSIGNED
+from storage.s3.target import PREFIX, in_domain, parse_query
 from storage.s3.text import is_header
 
 QUERY_CLAIM: Final = ("AWSAccessKeyId", "Expires", "Signature")

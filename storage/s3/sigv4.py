@@ -29,6 +29,7 @@ ALGORITHM: Final = "AWS4-HMAC-SHA256"
 UNSIGNED: Final = "UNSIGNED-PAYLOAD"
 
 _UNRESERVED: Final = "-._~"
+_USUAL_VALUE: Final = 2048  # characters of a parameter that may be kept: they are a stranger's
 _PLAIN_QUERY: Final = re.compile(r"[A-Za-z0-9._~=&-]*\Z")
 _PLAIN_VALUE: Final = re.compile(r"[A-Za-z0-9._~-]*\Z")
 QUERY_CLAIM: Final = frozenset(
@@ -140,7 +141,9 @@ def canonical_query(raw_query: str, *, without_signature: bool = False) -> str:
 
 
 def _reencode(text: str) -> str:
-    return text if _PLAIN_VALUE.match(text) else _reencoded(text)
+    if _PLAIN_VALUE.match(text):
+        return text
+    return _reencoded(text) if len(text) <= _USUAL_VALUE else _reencoded.__wrapped__(text)
 
 
 @lru_cache(maxsize=1024)  # credentials and lists of signed headers come again and again

@@ -22,6 +22,8 @@ _DATE: Final = re.compile(r"\d{8}\Z", re.ASCII)
 _HEX_DIGEST: Final = re.compile(r"[0-9a-f]{64}\Z")
 _SIGNED_NAME: Final = re.compile(r"[a-z0-9!#$%&'*+.^_`|~-]+\Z")
 _COMPONENTS: Final = ("Credential", "SignedHeaders", "Signature")
+_MAX_CREDENTIAL: Final = 512
+_USUAL_NAMES: Final = 2048  # characters of all signed headers' names
 _PAYLOAD, _TOKEN = "X-Amz-Content-Sha256", "X-Amz-Security-Token"
 
 
@@ -72,11 +74,13 @@ def from_query(headers: Mapping[str, str], raw_query: str, now: datetime) -> Cla
     algorithm = fields.get("X-Amz-Algorithm")
     if algorithm == ASYMMETRIC:
         raise S3Error("NotImplemented", f"X-Amz-Algorithm only supports {ALGORITHM}")
-    missing = QUERY_CLAIM - fields.keys()
-    if missing:
-        raise _query_error(f"Query-string authentication version 4 requires the {min(missing)} parameter")
+    if QUERY_CLAIM - fields.keys():
+        raise _query_error(
+            "Query-string authentication version 4 requires the X-Amz-Algorithm, X-Amz-Credential, "
+            "X-Amz-Signature, X-Amz-Date, X-Amz-SignedHeaders, and X-Amz-Expires parameters."
+        )
     if algorithm != ALGORITHM:
-        raise _query_error(f"X-Amz-Algorithm only supports {ALGORITHM}")
+        raise _query_error(f'X-Amz-Algorithm only supports "{ALGORITHM}"')
     payload_hash = _agreed(_PAYLOAD, fields, headers)
     timestamp = fields["X-Amz-Date"]
     if not clock.is_timestamp(timestamp):
@@ -110,15 +114,17 @@ def from_query(headers: Mapping[str, str], raw_query: str, now: datetime) -> Cla
 
 
 def _seconds(text: str) -> int:
-    """How long a presigned URL works. Out of bounds it does not work at all, which is 403 to its users."""
+    """How long a presigned URL works."""
     digits = text.removeprefix("-")
     if not (digits.isascii() and digits.isdigit()):
         raise _query_error("X-Amz-Expires should be a number")
     if text != digits:
+        # Over before it began, which suites of the field want told as over.
         raise S3Error("AccessDenied", "X-Amz-Expires must be non-negative")
     if len(digits) > 9 or int(digits) > MAX_EXPIRES:
-        raise S3Error(
-            "AccessDenied", f"X-Amz-Expires must be less than a week (in seconds); that is {MAX_EXPIRES}"
+        raise _query_error(
+            "X-Amz-Expires must be less than a week (in seconds); that is, the given X-Amz-Expires must be less than "
+            f"{MAX_EXPIRES} seconds"
         )
     return int(digits)
 
@@ -204,17 +210,27 @@ def scope_of(
     return access_key_id, date, region
 
 
-# What the next two take apart is the same in request after request of a client.
+# What the next two take apart is the same in request after request of a client. It comes from strangers, too: what is
+# long is not kept, or a thousand requests would fill the memory.
+
+
+def _parts(credential: str) -> list[str] | None:
+    return _kept_parts(credential) if len(credential) <= _MAX_CREDENTIAL else None
 
 
 @lru_cache(maxsize=1024)
-def _parts(credential: str) -> list[str] | None:
+def _kept_parts(credential: str) -> list[str] | None:
     parts = credential.split("/")
     return parts if len(parts) == 5 and all(parts) else None
 
 
-@lru_cache(maxsize=1024)
 def _names(signed_headers: str) -> tuple[str, ...] | None:
+    usual = len(signed_headers) <= _USUAL_NAMES
+    return _kept_names(signed_headers) if usual else _kept_names.__wrapped__(signed_headers)
+
+
+@lru_cache(maxsize=1024)
+def _kept_names(signed_headers: str) -> tuple[str, ...] | None:
     names = signed_headers.split(";")
     if not all(map(_SIGNED_NAME.match, names)) or names != sorted(set(names)):
         return None

@@ -19,10 +19,10 @@ from gateway.errors import DomainError, Forbidden, Invalid, NotFound, Unauthenti
 from storage.policy.principals import read_name
 from storage.s3 import sigv4, sigv4_claim
 from storage.s3.body import Receive
-from storage.s3.errors import S3Error
+from storage.s3.errors import INSECURE, S3Error
 from storage.s3.front import Front
-from storage.s3.operation import PREFIX
 from storage.s3.request import by_name
+from storage.s3.target import PREFIX
 from storage.s3.text import escape
 from storage.services import credentials
 from storage.snapshot import AccessKeyInfo
@@ -52,6 +52,11 @@ def asks(head: RequestHead, domain: str) -> bool:
     if head.method != "POST" or (head.headers.get("content-type") or "").partition(";")[0].strip() != _FORM:
         return False
     return head.raw_path == "/" if head.host == domain else head.raw_path in (PREFIX, f"{PREFIX}/")
+
+
+def insecure(head: RequestHead) -> Answer:
+    """The refusal of a request over plain HTTP where `ENFORCE_HTTPS` says so."""
+    return _refused(StsError("AccessDenied", INSECURE, 403), head)
 
 
 async def answer(head: RequestHead, receive: Receive, front: Front) -> Answer:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from typing import Final
 
 from storage.errors import VersionGone
@@ -11,20 +10,23 @@ from storage.index import BucketInfo, ObjectRow
 from storage.s3.errors import S3Error
 from storage.s3.front import Front
 from storage.s3.headers import DELETE_MARKER, VERSION
+from storage.s3.request import Request
 from storage.s3.text import http_date
 
 _ID: Final = re.compile(r"null|[A-Za-z0-9_.~-]{1,1024}", re.ASCII)
+_OWN_ID: Final = re.compile(r"null|[A-Za-z0-9_.~-]{32}", re.ASCII)  # as long as those that we make
 
 
-def asked(query: Mapping[str, str]) -> str | None:
+def asked(request: Request) -> str | None:
     """The id that the query names, or None: the current object is meant. Raises InvalidArgument."""
-    version_id = query.get("versionId")
-    return None if version_id is None else valid(version_id)
+    version_id = request.query.get("versionId")
+    return None if version_id is None else valid(version_id, request.bucket)
 
 
-def valid(version_id: str) -> str:
-    """`version_id` when it could be one. Raises InvalidArgument."""
-    if not _ID.fullmatch(version_id):
+def valid(version_id: str, bucket: BucketInfo | None = None) -> str:
+    """`version_id` when it could be one, in `bucket` if that is known. Raises InvalidArgument."""
+    form = _OWN_ID if bucket is not None and bucket.kind == "local" else _ID
+    if not form.fullmatch(version_id):
         raise S3Error(
             "InvalidArgument",
             "Invalid version id specified" if version_id else "Version id cannot be the empty string",

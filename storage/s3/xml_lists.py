@@ -6,7 +6,7 @@ from typing import Final
 
 from storage.index.types import ListPage, ObjectRow, VersionPage
 from storage.s3 import checksums
-from storage.s3.text import iso
+from storage.s3.text import escape, iso
 from storage.s3.xml import Encoding, Owner, common_prefixes, document, element, owner_element
 
 _SAME_DECODED: Final = re.compile(r"[^%+\x00-\x08\x0b-\x1f\ufffe\uffff]*\Z")
@@ -90,12 +90,11 @@ def _prefix(query: Mapping[str, str], encode: Encoding) -> str | None:
 
 
 def _contents(page: ListPage, encode: Encoding, owner: Owner | None) -> str:
-    whose = owner_element("Owner", owner) if owner else ""
+    end = f"{owner_element('Owner', owner) if owner else ''}<StorageClass>STANDARD</StorageClass></Contents>"
     rows = [
-        f"<Contents>{element('Key', encode(row.key))}<LastModified>{iso(row.last_modified)}</LastModified>"
-        f"<ETag>&quot;{row.etag}&quot;</ETag>{_checksum(row.checksums)}<Size>{row.size}</Size>{whose}"
-        "<StorageClass>STANDARD</StorageClass></Contents>"
-        for row in page.contents
+        f"<Contents><Key>{escape(encode(key) or '')}</Key><LastModified>{iso(at)}</LastModified>"
+        f"<ETag>&quot;{etag}&quot;</ETag>{_checksum(stored) if stored else ''}<Size>{size}</Size>{end}"
+        for key, size, etag, at, stored in page.contents
     ]
     return "".join(rows) + common_prefixes(page.common_prefixes, encode)
 
@@ -109,14 +108,12 @@ def _version(row: ObjectRow, encode: Encoding, owner: Owner) -> str:
     if row.is_delete_marker:
         return f"<DeleteMarker>{which}</DeleteMarker>"
     return (
-        f"<Version>{which}<ETag>&quot;{row.etag}&quot;</ETag>{_checksum(row.checksums)}<Size>{row.size}</Size>"
-        "<StorageClass>STANDARD</StorageClass></Version>"
+        f"<Version>{which}<ETag>&quot;{row.etag}&quot;</ETag>{_checksum(row.checksums) if row.checksums else ''}"
+        f"<Size>{row.size}</Size><StorageClass>STANDARD</StorageClass></Version>"
     )
 
 
 def _checksum(stored: Mapping[str, str]) -> str:
     """What checksums an object has, and whether of the whole: a list does not give their values."""
-    if not stored:
-        return ""
     named = "".join(f"<ChecksumAlgorithm>{name.upper()}</ChecksumAlgorithm>" for name in stored)
     return f"{named}<ChecksumType>{checksums.kind_of(next(iter(stored.values())))}</ChecksumType>"

@@ -44,6 +44,8 @@ class WantedPart(NamedTuple):
 
 def read_complete(body: bytes) -> list[WantedPart]:
     """The parts of a CompleteMultipartUpload. Raises MalformedXML, or InvalidArgument for a number of no part."""
+    if not body:
+        raise S3Error("MalformedXML")
     found = schema.read(_COMPLETE, "CompleteMultipartUpload", body, MAX_PARTS * 14)
     lines = found.get("Part", [])
     if not 1 <= len(lines) <= MAX_PARTS:

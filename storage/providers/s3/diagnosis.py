@@ -40,7 +40,7 @@ def explained(connection: Connection, doing: str = "") -> Iterator[None]:
     """Raises ProviderErrors instead of botocore's. `doing` says what was tried, where that is not plain."""
     where = connection.endpoint or f"AWS in {connection.region}"
     if doing:
-        where = f"{where}, {doing}"
+        where = f"{where} ({doing})"
     try:
         yield
     except exceptions.ClientError as e:

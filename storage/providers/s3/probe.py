@@ -139,9 +139,10 @@ class _Prober:
         return self._refused(412, lambda: self._s3.delete_object(Bucket=bucket, Key="gone", IfMatch='"0"'))
 
     def _encrypts(self, bucket: str) -> bool:
-        self._put(bucket, "sse", ServerSideEncryption="AES256")
+        """Who keeps the header as if it were metadata shows it at the HEAD, but not at the PUT."""
+        put = self._put(bucket, "sse", ServerSideEncryption="AES256")
         head = self._s3.head_object(Bucket=bucket, Key="sse")
-        return bool(head.get("ServerSideEncryption") == "AES256")
+        return {answer.get("ServerSideEncryption") for answer in (put, head)} == {"AES256"}
 
     def _takes_keys(self, bucket: str) -> bool:
         self._put(bucket, "ssec", **_CUSTOMER)

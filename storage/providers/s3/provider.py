@@ -14,6 +14,7 @@ from storage.providers.base import (
     Connection,
     Findings,
     Locked,
+    Refused,
     RemoteEntry,
     RemoteObject,
     RemotePage,
@@ -34,6 +35,9 @@ class S3Provider:
 
     @property
     def _s3(self) -> Any:
+        """Raises Refused where a key is missing, for which botocore has no error of its own."""
+        if not self._connection.access_key or not self._connection.secret_key:
+            raise Refused("It has no credentials: give the ID of an access key, and its secret.")
         return client_of(self._connection)
 
     def check(self) -> None:

@@ -17,6 +17,7 @@ HEADER: Final = "x-amz-acl"
 GRANTS: Final = "x-amz-grant-"
 
 _OWN: Final = frozenset({"private", "bucket-owner-full-control", "bucket-owner-read"})
+_ENFORCED: Final = frozenset({"bucket-owner-full-control"})
 _PUBLIC: Final = frozenset({"public-read", "public-read-write", "authenticated-read"})
 _OTHER: Final = frozenset({"aws-exec-read", "log-delivery-write"})
 _PUBLIC_GROUPS: Final = frozenset(
@@ -82,11 +83,12 @@ def check_document(body: bytes, owner_id: str, *, public_blocked: bool) -> None:
         raise S3Error("AccessControlListNotSupported")
 
 
-def check_headers(headers: Mapping[str, str], *, public_blocked: bool) -> bool:
+def check_headers(headers: Mapping[str, str], *, public_blocked: bool, enforced: bool = False) -> bool:
     """Whether headers name an access list, which is then the owner's full control.
 
-    Raises AccessDenied for public access where `public_blocked` (BlockPublicAcls), InvalidArgument for a word that S3
-    does not know, AccessControlListNotSupported.
+    Where the ownership is `enforced`, because somebody asked for that, S3 takes `private` for another one. Raises
+    AccessDenied for public access where `public_blocked` (BlockPublicAcls), InvalidArgument for a word that S3 does
+    not know, AccessControlListNotSupported.
     """
     canned = headers.get(HEADER, "")
     granted = [value for name, value in headers.items() if name.startswith(GRANTS)]
@@ -95,7 +97,7 @@ def check_headers(headers: Mapping[str, str], *, public_blocked: bool) -> bool:
         raise S3Error("AccessDenied")
     if canned and canned not in _OWN | _PUBLIC | _OTHER:
         raise S3Error("InvalidArgument", extra={"ArgumentName": HEADER, "ArgumentValue": canned})
-    if granted or (canned and canned not in _OWN):
+    if granted or (canned and canned not in (_ENFORCED if enforced else _OWN)):
         raise S3Error("AccessControlListNotSupported")
     return bool(canned)
 

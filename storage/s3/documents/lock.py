@@ -69,8 +69,9 @@ def read_retention(body: bytes) -> Retention | None:
     return Retention(found["Mode"], datetime.fromisoformat(found["RetainUntilDate"]).astimezone(UTC))
 
 
-def write_retention(retention: Retention) -> bytes:
-    value = {"Mode": retention.mode, "RetainUntilDate": iso(retention.until)}
+def write_retention(retention: Retention | None) -> bytes:
+    """None: the empty document, by which a retention ends."""
+    value = {"Mode": retention.mode, "RetainUntilDate": iso(retention.until)} if retention else {}
     return schema.write(_RETENTION, "Retention", value)
 
 

@@ -33,5 +33,5 @@ def supported(ownership: str) -> str:
     return ownership
 
 
-def write(ownership: str) -> bytes:
-    return schema.write(_KIND, _ROOT, {"Rules": [{"ObjectOwnership": ownership}]})
+def write() -> bytes:
+    return schema.write(_KIND, _ROOT, {"Rules": [{"ObjectOwnership": ENFORCED}]})

@@ -241,7 +241,9 @@ def write(kind: Struct, root: str, value: Mapping[str, Any]) -> bytes:
 
 
 def parse(body: bytes, root: str, most_tags: int = MAX_TAGS) -> Element:
-    """The root element of a body, which is XML 1.0 without a DTD. Raises MalformedXML."""
+    """The root element of a body, which is XML 1.0 without a DTD. Raises MalformedXML, MissingRequestBodyError."""
+    if not body:
+        raise S3Error("MissingRequestBodyError")
     # In every encoding that the parser takes these stand for themselves; an attribute has two quotes.
     if body.count(b"<") + (body.count(b'"') + body.count(b"'")) // 2 > most_tags:
         raise S3Error("MalformedXML", f"The document has more than {most_tags} tags.")

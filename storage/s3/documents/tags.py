@@ -5,6 +5,7 @@ Tags are kept as a mapping and answered in the order of their keys.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
@@ -27,6 +28,7 @@ TAG: Final = Struct(
 )
 _ROOT: Final = "Tagging"
 _TAGGING: Final = Struct((Field("TagSet", TAG, wrapped="Tag", many=True, required=True),))
+_NOT_ENCODED: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _MARKS: Final = frozenset("+-=._:/@ ")
 
 
@@ -57,26 +59,24 @@ def of_pairs(found: Iterable[Mapping[str, Any]], most: int) -> dict[str, str]:
 def from_header(text: str, most: int = MAX_OBJECT_TAGS) -> dict[str, str]:
     """The tags of an x-amz-tagging header, `key=value&key=value` in URL encoding.
 
-    Raises InvalidArgument for what is no such list, InvalidTag.
+    Raises InvalidArgument for what is no such list or names a tag twice, InvalidTag.
     """
-    listed = []
-    for field in text.split("&") if text else ():
-        key, _, value = field.partition("=")
+    found: dict[str, str] = {}
+    for field in filter(None, text.split("&")):
+        raw_key, _, raw_value = field.partition("=")
         try:
-            listed.append(
-                {
-                    "Key": unquote_plus(key, errors="strict"),
-                    "Value": unquote_plus(value, errors="strict"),
-                }
-            )
+            key, value = unquote_plus(raw_key, errors="strict"), unquote_plus(raw_value, errors="strict")
         except UnicodeError:
+            key = value = ""
+        if not key or key in found or _NOT_ENCODED.search(field):
             raise S3Error(
                 "InvalidArgument",
                 "The header 'x-amz-tagging' shall be encoded as UTF-8 then URLEncoded URL query parameters "
                 "without tag name duplicates.",
                 extra={"ArgumentName": "x-amz-tagging", "ArgumentValue": text},
-            ) from None
-    return of_pairs(listed, most)
+            )
+        found[key] = value
+    return valid(found, most)
 
 
 def valid(tags: Mapping[str, object], most: int) -> dict[str, str]:

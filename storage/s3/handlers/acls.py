@@ -3,7 +3,7 @@
 from gateway.decision.types import Answer, Decision
 from storage.s3 import answers
 from storage.s3.body import Receive
-from storage.s3.documents import acl
+from storage.s3.documents import acl, ownership
 from storage.s3.errors import S3Error
 from storage.s3.front import Front
 from storage.s3.handlers import verbs
@@ -34,7 +34,8 @@ async def _check(request: Request, receive_body: Receive) -> None:
     """Return when headers or body ask for the one access list that there is."""
     body = await verbs.document(request, receive_body, code="MalformedACLError")
     blocked = bool((request.bucket.public_access_block or {}).get("BlockPublicAcls"))
-    named = acl.check_headers(request.headers, public_blocked=blocked)
+    enforced = request.bucket.ownership == ownership.ENFORCED
+    named = acl.check_headers(request.headers, public_blocked=blocked, enforced=enforced)
     if named and body.strip():
         raise S3Error("InvalidRequest", "An ACL is given in headers or in the body, not in both.")
     if not named:

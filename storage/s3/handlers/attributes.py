@@ -21,7 +21,7 @@ async def get(request: Request, front: Front) -> Decision:
     asked = _attributes(request.headers.get(_ASKED, ""))
     most = _number(request, _MOST, xml.MAX_KEYS)
     marker = _number(request, _MARKER, 0)
-    version_id = versions.asked(request.query)
+    version_id = versions.asked(request)
     row = await versions.find(front, request.bucket, request.key, version_id)
     encryption.reading(request, request.bucket, row)
     described = [("Last-Modified", http_date(row.last_modified))]
@@ -30,6 +30,11 @@ async def get(request: Request, front: Front) -> Decision:
 
 
 def _attributes(text: str) -> set[str]:
+    if not text.strip():
+        raise S3Error(
+            "InvalidRequest",
+            f"The {_ASKED} header specifying the attributes to be retrieved is either missing or empty",
+        )
     asked = {name.strip() for name in text.split(",")}
     if not asked <= set(xml_attributes.NAMES):
         raise S3Error(

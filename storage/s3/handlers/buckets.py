@@ -1,10 +1,11 @@
 """Operations on buckets. What changes them is the verbs' affair, as for every other door."""
 
+from contextlib import suppress
 from typing import Final
 
 from gateway.decision.types import Answer, Decision
 from storage import snapshot
-from storage.models import Bucket
+from storage.models import Placement
 from storage.s3 import answers
 from storage.s3.body import Receive
 from storage.s3.documents import acl, creation, listing, ownership
@@ -13,7 +14,6 @@ from storage.s3.front import Front
 from storage.s3.handlers import verbs
 from storage.s3.request import Request
 from storage.services import buckets, placements
-from tenants.principal import Principal
 
 MAX_BUCKETS: Final = 10_000
 OBJECT_LOCK: Final = "x-amz-bucket-object-lock-enabled"
@@ -24,9 +24,13 @@ _CREATION_LIMIT: Final = 64 << 10
 
 async def list_all(request: Request, front: Front) -> Decision:
     """The caller's tenant's buckets by name, those the caller may not enter too, as S3 lists them."""
-    most = request.number("max-buckets", MAX_BUCKETS)
-    if most < 1:
-        raise S3Error("InvalidArgument", f"max-buckets must be 1 to {MAX_BUCKETS}")
+    most = request.number("max-buckets", MAX_BUCKETS + 1, default=MAX_BUCKETS)
+    if not 1 <= most <= MAX_BUCKETS:
+        raise S3Error(
+            "InvalidArgument",
+            f"Argument max-buckets must be an integer between 1 and {MAX_BUCKETS}.",
+            extra={"ArgumentName": "max-buckets", "ArgumentValue": request.query["max-buckets"]},
+        )
     prefix, token = request.query.get("prefix", ""), request.query.get("continuation-token", "")
     async with front.ctx.db.wide() as conn:
         rows = await snapshot.find_tenant_buckets(conn, request.access.tenant_id)
@@ -44,8 +48,7 @@ async def create(request: Request, front: Front, receive_body: Receive) -> Answe
     asked = creation.read(body)
     name, locked = request.bucket_name, _wants_lock(request)
     answer = answers.empty(200, [("Location", f"/{name}")])
-    if OWNERSHIP in request.headers:
-        ownership.supported(request.headers[OWNERSHIP])
+    owned = ownership.supported(request.headers[OWNERSHIP]) if OWNERSHIP in request.headers else ""
     private = _is_private(request)
     there = await front.find_bucket(request.access.tenant_id, name, fresh=True)
     if there is not None:
@@ -56,24 +59,33 @@ async def create(request: Request, front: Front, receive_body: Receive) -> Answe
         return answer
     if not private:
         raise S3Error("InvalidBucketAclWithObjectOwnership")
-    await verbs.run(request, lambda actor: _make(name, locked, asked.tags, actor))
+    made = await verbs.run(
+        request,
+        lambda actor: buckets.create_bucket(
+            name, object_lock=locked, tags=asked.tags, location=asked.location, ownership=owned, actor=actor
+        ),
+    )
+    if not made.placement.is_settled:
+        await _place(request, made.placement)
     return answer
 
 
 async def delete(request: Request, front: Front, receive_body: Receive) -> Answer:
-    name = request.bucket_name
+    bucket = request.bucket
     await verbs.run(
-        request, lambda actor: buckets.delete_bucket(buckets.get_bucket(name, actor=actor), actor=actor)
+        request,
+        lambda actor: buckets.delete_bucket(buckets.get_bucket(bucket.name, actor=actor), actor=actor),
+        backend_id=bucket.backend_id if bucket.kind == "s3" else None,
     )
     return answers.empty(204)
 
 
 async def head(request: Request, front: Front) -> Decision:
-    return answers.empty(200, [("x-amz-bucket-region", creation.REGION)])
+    return answers.empty(200, [("x-amz-bucket-region", request.bucket.location or creation.REGION)])
 
 
 async def location(request: Request, front: Front) -> Decision:
-    return answers.xml(creation.location())
+    return answers.xml(creation.location(request.bucket.location))
 
 
 def _wants_lock(request: Request) -> bool:
@@ -93,9 +105,12 @@ def _is_private(request: Request) -> bool:
     return True
 
 
-def _make(name: str, locked: bool, tags: dict[str, str], actor: Principal) -> Bucket:
-    """Clients write right after they made a bucket, so its backend is not left to the reconciler's next run."""
-    bucket = buckets.create_bucket(name, object_lock=locked, tags=tags, actor=actor)
-    if not bucket.placement.is_settled:
-        placements.reconcile(bucket.placement.pk)
-    return bucket
+async def _place(request: Request, placement: Placement) -> None:
+    """Clients write right after they made a bucket, so its backend is not left to the reconciler's next run.
+
+    Where that one is slow it is: the bucket is there all the same.
+    """
+    with suppress(S3Error):
+        await verbs.run(
+            request, lambda actor: placements.reconcile(placement.pk), backend_id=placement.backend_id
+        )

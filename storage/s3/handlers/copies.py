@@ -6,8 +6,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from gateway.decision.types import Answer
-from storage.errors import StorageRefusal
-from storage.index import PartRow, PutCommit
+from storage.index import PutCommit
 from storage.s3 import (
     answers,
     checksums,
@@ -16,7 +15,6 @@ from storage.s3 import (
     encryption,
     expiration,
     headers,
-    receive,
     remote,
     xml_multipart,
 )
@@ -25,7 +23,7 @@ from storage.s3.copy_source import Source
 from storage.s3.encryption import Writing
 from storage.s3.errors import S3Error
 from storage.s3.front import Front
-from storage.s3.handlers.writes import commit_or_discard
+from storage.s3.handlers.writes import commit_or_discard, record_or_discard
 from storage.s3.headers import Kept
 from storage.s3.request import Request
 from storage.store.digests import BlobInfo
@@ -77,8 +75,10 @@ async def copy(request: Request, front: Front, receive_body: Receive) -> Answer:
         lock=kept.lock,
     )
     if bucket.kind == "s3":
-        await remote.check_expected(expected, bucket, request.key, front)
-        written = await remote.store(put, source.content(front), front, request.headers)
+        content = await source.begun(front)
+        async with remote.alone(expected, bucket, request.key, front):
+            await remote.check_expected(expected, bucket, request.key, front)
+            written = await remote.store(put, content, front, request.headers)
         put = replace(put, etag=written.etag)
         described = [*written.headers, *source.headers]
     else:
@@ -104,25 +104,12 @@ async def copy_part(request: Request, front: Front, receive_body: Receive) -> An
             f"The specified copy source is larger than the maximum allowable size for a copy source: {MAX_OBJECT}",
         )
     await front.check_room(bucket, length)
-    content = source.content(front, start, length)
+    content = await source.begun(front, start, length)
     if bucket.kind == "s3":
         part = await remote.store_part(upload, bucket, number, length, content, front, request.headers)
     else:
         info = await _write(front, content, {upload.headers[checksums.ALGORITHM]}, length, writing.key)
-        part = PartRow(
-            number,
-            info.size,
-            writing.etag(info),
-            info.modified,
-            info.id,
-            info.checksums,
-            sse=writing.part(info),
-        )
-        try:
-            await front.index.record_part(bucket, upload.id, part)
-        except StorageRefusal:
-            await receive.discard(front, info)
-            raise
+        part = await record_or_discard(front, upload, bucket, number, info, writing)
     document = xml_multipart.copied("CopyPartResult", part.etag, part.last_modified, part.checksums)
     return answers.xml(document, [*source.headers, *writing.headers])
 

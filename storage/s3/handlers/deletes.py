@@ -5,7 +5,7 @@ from typing import Final
 
 from gateway.decision.types import Answer
 from storage.errors import StorageRefusal
-from storage.index import DeleteCommit, DeleteOutcome
+from storage.index import DeleteCommit, DeleteOutcome, Expected
 from storage.s3 import (
     answers,
     authorise,
@@ -20,8 +20,8 @@ from storage.s3 import (
 from storage.s3.body import Receive
 from storage.s3.errors import S3Error
 from storage.s3.front import Front
-from storage.s3.operation import MAX_KEY_BYTES
 from storage.s3.request import Request
+from storage.s3.target import MAX_KEY_BYTES
 from storage.s3.xml_deletes import Doomed, Outcome
 
 _REMOTE_AT_ONCE: Final = 16
@@ -33,7 +33,7 @@ async def delete(request: Request, front: Front, receive_body: Receive) -> Answe
         request.bucket,
         request.key,
         request.access.actor,
-        version_id=versions.asked(request.query),
+        version_id=versions.asked(request),
         bypass_governance=demands.is_bypassing(request.headers),
         expected=conditional.deletion(request.headers),
     )
@@ -76,8 +76,11 @@ async def _change(request: Request, front: Front, doomed: Doomed) -> DeleteCommi
     """One entry as a deletion that the caller may do. Raises S3Error."""
     if len(doomed.key.encode()) > MAX_KEY_BYTES:
         raise S3Error("KeyTooLongError")
-    version_id = versions.valid(doomed.version_id) if doomed.version_id else None
+    version_id = _version(request, doomed)
     await authorise.require_delete(request, front, doomed.key, version_id or "")
+    if doomed.expected is not None and doomed.expected != Expected(etag="*"):
+        action = demands.read_action(version_id or "")
+        await authorise.require(request, front, action, doomed.key, version_id=version_id or "")
     return DeleteCommit(
         request.bucket,
         doomed.key,
@@ -86,6 +89,16 @@ async def _change(request: Request, front: Front, doomed: Doomed) -> DeleteCommi
         bypass_governance=demands.is_bypassing(request.headers),
         expected=doomed.expected,
     )
+
+
+def _version(request: Request, doomed: Doomed) -> str | None:
+    """The version that an entry names. Raises NoSuchVersion for what could be none, as S3 does here."""
+    if not doomed.version_id:
+        return None
+    try:
+        return versions.valid(doomed.version_id, request.bucket)
+    except S3Error:
+        raise S3Error("NoSuchVersion") from None
 
 
 async def _remove(change: DeleteCommit, front: Front) -> DeleteOutcome:

@@ -24,9 +24,11 @@ async def get_retention(request: Request, front: Front) -> Decision:
 
 
 async def get_legal_hold(request: Request, front: Front) -> Decision:
-    """ON or OFF; a version that was never held is not held."""
+    """ON or OFF; a version of which neither was ever said has none."""
     row = await _found(request, front)
-    return answers.xml(lock.write_hold(bool(row.lock.get("hold"))))
+    if "hold" not in row.lock:
+        raise S3Error("NoSuchObjectLockConfiguration")
+    return answers.xml(lock.write_hold(row.lock["hold"]))
 
 
 async def put_retention(request: Request, front: Front, receive_body: Receive) -> Answer:
@@ -37,7 +39,7 @@ async def put_retention(request: Request, front: Front, receive_body: Receive) -
     lock_headers.require(request.bucket)
     if wanted is not None:
         lock_headers.in_future(wanted.until)
-    version_id = versions.asked(request.query)
+    version_id = versions.asked(request)
     bypass = demands.is_bypassing(request.headers)
     if request.bucket.kind == "s3":
         row = await versions.find(front, request.bucket, request.key, version_id)
@@ -62,7 +64,7 @@ async def put_legal_hold(request: Request, front: Front, receive_body: Receive) 
     said = {"s3:object-lock-legal-hold": ("ON" if hold else "OFF",)}
     await authorise.authorise_said(request, front, said)
     lock_headers.require(request.bucket)
-    version_id = versions.asked(request.query)
+    version_id = versions.asked(request)
     if request.bucket.kind == "s3":
         row = await versions.find(front, request.bucket, request.key, version_id)
         await remote.set_legal_hold(request.bucket, row, front, hold=hold)
@@ -84,4 +86,4 @@ def _said(wanted: lock.Retention | None) -> authorise.Values:
 
 async def _found(request: Request, front: Front) -> ObjectRow:
     lock_headers.require(request.bucket)
-    return await versions.find(front, request.bucket, request.key, versions.asked(request.query))
+    return await versions.find(front, request.bucket, request.key, versions.asked(request))

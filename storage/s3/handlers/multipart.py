@@ -26,6 +26,7 @@ from storage.s3.checksums import ALGORITHM, TYPE
 from storage.s3.encryption import Writing
 from storage.s3.errors import S3Error
 from storage.s3.front import Front
+from storage.s3.handlers.writes import record_or_discard
 from storage.s3.receive import Promised
 from storage.s3.request import Request
 from storage.s3.text import uri_encode
@@ -59,7 +60,8 @@ async def create(request: Request, front: Front, receive_body: Receive) -> Answe
         upload = await front.index.create_upload(put)
     named = [(ALGORITHM, algorithm.upper()), (TYPE, kind)] if asked else []
     return answers.xml(
-        xml_multipart.initiated(bucket.name, request.key, upload.id), [*named, *writing.headers]
+        xml_multipart.initiated(bucket.name, request.key, upload.id),
+        [*named, *expiration.abort_header(bucket, request.key, upload.initiated), *writing.headers],
     )
 
 
@@ -71,31 +73,18 @@ async def upload_part(request: Request, front: Front, receive_body: Receive) -> 
     promised = Promised(request)
     upload = await front.index.get_upload(bucket, request.key, request.query["uploadId"])
     writing = encryption.writing_part(request, bucket, upload)
-    keep = {upload.headers[ALGORITHM]}
-    if promised.checksum:
-        keep.add(_fitting(upload, promised.checksum.algorithm))
+    given = promised.checksum.algorithm if promised.checksum else None
+    _check_algorithm(upload, given)
+    keep = {upload.headers[ALGORITHM], given or upload.headers[ALGORITHM]}
     await front.check_room(bucket, promised.size)
     info = await receive.into_store(front, promised, receive_body, keep=keep, sealing=writing.key)
-    part = PartRow(
-        part_number,
-        info.size,
-        writing.etag(info),
-        info.modified,
-        info.id,
-        info.checksums,
-        sse=writing.part(info),
-    )
-    try:
-        await front.index.record_part(bucket, upload.id, part)
-    except StorageRefusal:
-        await receive.discard(front, info)
-        raise
-    given = {promised.algorithm: info.checksums[promised.algorithm]} if promised.checksum else {}
+    part = await record_or_discard(front, upload, bucket, part_number, info, writing)
+    told = {given: info.checksums[given]} if given else {}
     return answers.empty(
         200,
         [
             ("ETag", f'"{part.etag}"'),
-            *((f"x-amz-checksum-{name}", value) for name, value in given.items()),
+            *((f"x-amz-checksum-{name}", value) for name, value in told.items()),
             *writing.headers,
         ],
     )
@@ -141,10 +130,14 @@ async def complete(request: Request, front: Front, receive_body: Receive) -> Ans
         sse=encryption.completed(upload, chosen) if bucket.kind == "local" else upload.sse,
         parts=parts.kept(chosen),
     )
-    if bucket.kind == "s3":
-        made = await remote.complete_upload(upload, chosen, put, front)
-        return _completed(request, made.etag, put.checksums, made.headers)
-    row = await _join(front, upload, chosen, put)
+    try:
+        if bucket.kind == "s3":
+            made = await remote.complete_upload(upload, chosen, put, front, request.headers)
+            return _completed(request, made.etag, put.checksums, made.headers)
+        await remote.check_expected(put.expected, bucket, request.key, front)  # before all of it is copied
+        row = await _join(front, upload, chosen, put)
+    except UploadGone:  # a client that waited too long asks again while the first is still joined
+        return await _completed_before(request, front, bucket, wanted)
     described = [
         *headers.version(row),
         *expiration.header(bucket, row),
@@ -155,9 +148,12 @@ async def complete(request: Request, front: Front, receive_body: Receive) -> Ans
 
 async def abort(request: Request, front: Front, receive_body: Receive) -> Answer:
     bucket = request.bucket
-    upload = await front.index.abort_upload(bucket, request.key, request.query["uploadId"])
+    upload_id = request.query["uploadId"]
     if bucket.kind == "s3":
+        # There first: an upload that only its backend knew would take room for ever.
+        upload = await front.index.get_upload(bucket, request.key, upload_id)
         await remote.abort_upload(upload, bucket, front)
+    await front.index.abort_upload(bucket, request.key, upload_id)
     return answers.empty(204)
 
 
@@ -167,7 +163,10 @@ async def list_parts(request: Request, front: Front) -> Decision:
     marker = request.number("part-number-marker", xml.MAX_PARTS, default=0)
     most = request.number("max-parts", xml.MAX_KEYS)
     rows, following = await front.index.list_parts(bucket, upload.id, marker, most)
-    return answers.xml(xml_multipart.parts(bucket.name, upload, rows, marker, most, following, request.owner))
+    return answers.xml(
+        xml_multipart.parts(bucket.name, upload, rows, marker, most, following, request.owner),
+        expiration.abort_header(bucket, request.key, upload.initiated),
+    )
 
 
 async def list_uploads(request: Request, front: Front) -> Decision:
@@ -226,16 +225,20 @@ def _completed(
     return answers.xml(document, described)
 
 
-def _fitting(upload: UploadRow, algorithm: str) -> str:
-    """The part's checksum algorithm, when an upload that has chosen one has chosen it. Raises InvalidRequest."""
-    chosen = upload.headers[ALGORITHM]
-    if algorithm != chosen != checksums.DEFAULT:
+def _check_algorithm(upload: UploadRow, given: str | None) -> None:
+    """Whether a part gives the checksum that its upload has chosen. Raises InvalidRequest.
+
+    As at AWS a part may give none where the checksum is of the whole object (S3 computes it), but not where it is
+    made of what the client gives for the parts.
+    """
+    chosen, kind = upload.headers[ALGORITHM], upload.headers[TYPE]
+    fits = chosen in (given, checksums.DEFAULT) if given else kind == checksums.FULL
+    if not fits:
         raise S3Error(
             "InvalidRequest",
             f"Checksum Type mismatch occurred, expected checksum Type: {chosen}, "
-            f"actual checksum Type: {algorithm}",
+            f"actual checksum Type: {given or 'null'}",
         )
-    return algorithm
 
 
 def _check_parts(wanted: Sequence[WantedPart], chosen: Sequence[PartRow]) -> None:
@@ -247,17 +250,26 @@ def _check_parts(wanted: Sequence[WantedPart], chosen: Sequence[PartRow]) -> Non
 
 def _check_size(request: Request, size: int) -> None:
     announced = request.headers.get("x-amz-mp-object-size")
-    if announced is not None and announced != str(size):
-        raise S3Error(
-            "InvalidRequest", "The size of the parts is not the x-amz-mp-object-size you specified."
-        )
+    if announced is None or announced == str(size):
+        return
+    header = "x-amz-mp-object-size header"
+    if not announced.removeprefix("-").isdigit():
+        raise S3Error("InvalidRequest", f"Value for {header} is invalid: '{announced[:32]}'")
+    if announced.startswith("-"):
+        raise S3Error("InvalidRequest", f"Value for {header} is less than zero: '{announced[:32]}'")
+    raise S3Error(
+        "InvalidRequest",
+        f"The provided 'x-amz-mp-object-size' header value {announced[:32]} does not match what was computed: "
+        f"{size}",
+    )
 
 
 def _whole_checksum(request: Request, upload: UploadRow, chosen: Sequence[PartRow]) -> dict[str, str]:
     """The object's checksum from its parts', compared with the one that the client gives for the whole."""
     algorithm, kind = upload.headers[ALGORITHM], upload.headers[TYPE]
+    given = checksums.of_whole(request.headers)
     wanted_kind = request.headers.get(TYPE)
-    if wanted_kind is not None and wanted_kind.upper() != kind:
+    if wanted_kind is not None and checksums.type_of(wanted_kind) != kind:
         raise S3Error(
             "InvalidRequest",
             f"The upload was created using the {kind} checksum mode. The complete request must use the same "
@@ -266,8 +278,8 @@ def _whole_checksum(request: Request, upload: UploadRow, chosen: Sequence[PartRo
     if any(algorithm not in part.checksums for part in chosen):
         return {}  # the parts went to a backend that computes none
     value = checksums.joined(algorithm, kind, [(part.checksums[algorithm], part.size) for part in chosen])
-    given = request.headers.get(f"x-amz-checksum-{algorithm}")
-    if given is not None and given != value and given != value.partition("-")[0]:
+    fits = given is None or given.algorithm != algorithm or given.value in (value, value.partition("-")[0])
+    if not fits:
         raise S3Error(
             "BadDigest", f"The {algorithm.upper()} you specified did not match the calculated checksum."
         )

@@ -11,7 +11,6 @@ from typing import Any, Final
 from urllib.parse import quote, urlencode, urlsplit
 
 from gateway.decision.types import Answer
-from storage.errors import StorageRefusal
 from storage.s3 import answers, post_policy, receive
 from storage.s3 import headers as object_headers
 from storage.s3.admission import admitted_as
@@ -21,15 +20,14 @@ from storage.s3.errors import S3Error
 from storage.s3.form import MAX_FIELDS, Form
 from storage.s3.front import Front
 from storage.s3.handlers import writes
-from storage.s3.operation import PREFIX, decode_key, has_prefix
 from storage.s3.post_policy import Range
 from storage.s3.request import Request
 from storage.s3.sigv4 import UNSIGNED
+from storage.s3.target import PREFIX, decode_key, has_prefix
 from storage.s3.text import escape, uri_encode
 
 _ANY_SIZE: Final = Range(0, MAX_OBJECT)
 _MARGIN: Final = 2 * MAX_FIELDS  # of a form that is not its file, at most
-_MAX_DROPPED: Final = 8 << 20  # of a refused form that is read all the same
 # Fields that become headers of the write, as they are or by another name; all others only answer to the policy.
 _HEADERS: Final = frozenset(
     {
@@ -64,14 +62,6 @@ async def post(request: Request, front: Front, receive_body: Receive) -> Answer:
     if request.head.content_length is None:
         raise S3Error("MissingContentLength")
     form = Form(request.headers.get("content-type", ""), receive_body)
-    try:
-        return await _post(request, front, form)
-    except (S3Error, StorageRefusal):
-        await form.drop(_MAX_DROPPED)
-        raise
-
-
-async def _post(request: Request, front: Front, form: Form) -> Answer:
     fields = await form.fields()
     key = _key(fields, form.filename)
     now = datetime.now(UTC)

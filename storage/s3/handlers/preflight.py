@@ -6,7 +6,7 @@ from storage.index import BucketInfo
 from storage.s3 import answers, cross_origin
 from storage.s3.errors import S3Error
 from storage.s3.front import Front
-from storage.s3.operation import Target
+from storage.s3.target import Target
 
 _NOT_ALLOWED = (
     "CORSResponse: This CORS request is not allowed. This is usually because the evalution of Origin, request method / "

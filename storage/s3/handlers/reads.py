@@ -124,7 +124,7 @@ async def _following(*first: bytes, rest: AsyncIterator[bytes] | None = None) ->
 async def _found(request: Request, front: Front) -> Read:
     """The object and what of it is wanted. Raises S3Error: not there, not modified, no such range or part, …"""
     bucket, query = request.bucket, request.query
-    version_id = versions.asked(query)
+    version_id = versions.asked(request)
     row = await versions.find(front, bucket, request.key, version_id)
     wanted = request.headers.get("range")
     part = None

@@ -13,7 +13,7 @@ from storage.s3.request import Request
 
 
 async def get(request: Request, front: Front) -> Decision:
-    version_id = versions.asked(request.query)
+    version_id = versions.asked(request)
     row = await versions.find(front, request.bucket, request.key, version_id)
     return answers.xml(tags.write(row.tags), versions.named(request.bucket, row, version_id))
 
@@ -32,7 +32,7 @@ async def delete(request: Request, front: Front, receive_body: Receive) -> Answe
 
 
 async def _set(request: Request, front: Front, found: Mapping[str, str]) -> ObjectRow:
-    version_id = versions.asked(request.query)
+    version_id = versions.asked(request)
     with amend.refusals(request.key, version_id):
         return await front.index.set_tags(
             request.bucket, request.key, version_id, found, request.access.actor

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any, Final, TypeVar
 
@@ -19,6 +17,7 @@ from gateway.errors import (
     NotFound,
     QuotaExceeded,
     Unavailable,
+    UpstreamTimeout,
 )
 from storage import snapshot
 from storage.models import Bucket
@@ -27,6 +26,7 @@ from storage.s3.body import Receive
 from storage.s3.documents.schema import LIMIT
 from storage.s3.errors import CODES, S3Error, word
 from storage.s3.front import Front
+from storage.s3.handlers import threads
 from storage.s3.operation import PERMISSIONS
 from storage.s3.request import Request
 from storage.services import buckets
@@ -35,9 +35,6 @@ from tenants.models import Tenant
 from tenants.principal import Credential, Principal
 
 T = TypeVar("T")
-
-# Few settings are changed at a time, so few threads (and connections) do.
-_threads: Final = ThreadPoolExecutor(2, thread_name_prefix="s3-verbs")
 
 _WORDS: Final[dict[str, str]] = {
     **{word(code): code for code in CODES},
@@ -52,6 +49,7 @@ _KINDS: Final[tuple[tuple[type[DomainError], str], ...]] = (
     (NotFound, "NoSuchBucket"),
     (QuotaExceeded, "QuotaExceeded"),
     (Unavailable, "ServiceUnavailable"),
+    (UpstreamTimeout, "ServiceUnavailable"),
     (DomainError, "AccessDenied"),
 )
 
@@ -68,18 +66,28 @@ async def document(
         raise
 
 
-async def change(request: Request, front: Front, verb: Callable[[Bucket, Principal], Any]) -> None:
+async def change(
+    request: Request, front: Front, verb: Callable[[Bucket, Principal], Any], *, asks_backend: bool = False
+) -> None:
     """Run a verb on the request's bucket. Once this returns, requests to this process are decided by what it did.
 
-    Raises S3Error.
+    `asks_backend`: the verb has the bucket's backend carry it out. Raises S3Error.
     """
-    name = request.bucket.name
-    await run(request, lambda actor: verb(buckets.get_bucket(name, actor=actor), actor))
+    bucket = request.bucket
+    backend_id = bucket.backend_id if asks_backend and bucket.kind == "s3" else None
+    await run(
+        request,
+        lambda actor: verb(buckets.get_bucket(bucket.name, actor=actor), actor),
+        backend_id=backend_id,
+    )
     await front.ctx.snapshot.refresh(snapshot.BUCKETS)
 
 
-async def run(request: Request, verb: Callable[[Principal], T]) -> T:
-    """Run a verb as the request's caller, in the tenant of its bucket. Raises S3Error."""
+async def run(request: Request, verb: Callable[[Principal], T], *, backend_id: int | None = None) -> T:
+    """Run a verb as the request's caller, in the tenant of its bucket. Raises S3Error.
+
+    `backend_id` is the remote backend that the verb asks, if it asks one.
+    """
 
     def blocking() -> T:
         close_old_connections()
@@ -91,7 +99,9 @@ async def run(request: Request, verb: Callable[[Principal], T]) -> T:
             close_old_connections()
 
     try:
-        return await asyncio.get_running_loop().run_in_executor(_threads, blocking)
+        if backend_id is None:
+            return await threads.run(blocking)
+        return await threads.run_far(blocking, request.access.tenant_id, backend_id)
     except DomainError as error:
         code = _WORDS.get(error.code) or next(code for kind, code in _KINDS if isinstance(error, kind))
         raise S3Error(code, error.detail, extra={"BucketName": request.bucket_name}) from None

@@ -31,4 +31,10 @@ def _marker(request: Request) -> tuple[str, str] | None:
         )
     if not key:
         return None
+    if request.query.get("version-id-marker") == "":
+        raise S3Error(
+            "InvalidArgument",
+            "A version-id marker cannot be empty.",
+            extra={"ArgumentName": "version-id-marker", "ArgumentValue": ""},
+        )
     return key, valid(version_id) if version_id else ""

@@ -4,9 +4,10 @@ from dataclasses import replace
 
 from gateway.decision.types import Answer
 from storage.errors import BucketGone, StorageRefusal
-from storage.index import ObjectRow, PutCommit
+from storage.index import BucketInfo, ObjectRow, PartRow, PutCommit, UploadRow
 from storage.s3 import answers, conditional, encryption, expiration, headers, receive, remote
 from storage.s3.body import Receive
+from storage.s3.encryption import Writing
 from storage.s3.errors import S3Error
 from storage.s3.front import Front
 from storage.s3.receive import Promised
@@ -81,3 +82,24 @@ async def commit_or_discard(front: Front, commit: PutCommit, info: BlobInfo) -> 
     except (StorageRefusal, S3Error):
         await receive.discard(front, info)
         raise
+
+
+async def record_or_discard(
+    front: Front, upload: UploadRow, bucket: BucketInfo, number: int, info: BlobInfo, writing: Writing
+) -> PartRow:
+    """A part that our own store has taken; where the index refuses it, its blob goes."""
+    part = PartRow(
+        number,
+        info.size,
+        writing.etag(info),
+        info.modified,
+        info.id,
+        info.checksums,
+        sse=writing.part(info),
+    )
+    try:
+        await front.index.record_part(bucket, upload.id, part)
+    except StorageRefusal:
+        await receive.discard(front, info)
+        raise
+    return part

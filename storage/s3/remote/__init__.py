@@ -4,7 +4,9 @@ A write is journalled before it is sent and committed on the backend's answer; w
 is found out by the sweeper. Versions are the backend's: their ids come with its answers.
 """
 
-from .commit import commit
+from . import unchanged
+from .alone import alone
+from .commit import commit, released
 from .forward import forward_part, forward_put, forward_read
 from .locks import set_legal_hold, set_retention
 from .objects import delete, read, store, stream_put, stream_read
@@ -14,6 +16,7 @@ from .writing import Written, check_expected
 __all__ = [
     "Written",
     "abort_upload",
+    "alone",
     "check_expected",
     "commit",
     "complete_upload",
@@ -23,6 +26,7 @@ __all__ = [
     "forward_put",
     "forward_read",
     "read",
+    "released",
     "set_legal_hold",
     "set_retention",
     "store",
@@ -30,4 +34,5 @@ __all__ = [
     "stream_part",
     "stream_put",
     "stream_read",
+    "unchanged",
 ]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
-from gateway.decision.types import Decision, Forward, Handle
+from gateway.decision.types import SET_HEADER_SLOTS, Decision, Forward, Handle
 from storage.index import BucketInfo, UploadRow
 from storage.s3 import checksums, dialling, expiration, headers, signing
 from storage.s3.front import Front
@@ -15,7 +16,8 @@ from storage.s3.request import Request
 from storage.s3.sigv4 import UNSIGNED
 from storage.snapshot import BackendInfo
 
-from . import reading, wishes
+from . import reading, unchanged, wishes
+from .alone import compares
 from .uploads import part_query
 from .writing import announced
 
@@ -23,7 +25,7 @@ from .writing import announced
 _MAX_REMOVED: Final = 8
 # Between the client and the platform: a backend is whoever's a tenant says it is.
 _PRIVATE: Final[tuple[str, ...]] = ("cookie", "x-api-key", "x-tenant", "referer")
-_CONDITIONS: Final = ("if-match", "if-none-match")
+_CONDITIONS: Final = frozenset({"if-match", "if-none-match"})
 _SIGNED_ANEW: Final = frozenset({"x-amz-content-sha256", "x-amz-date"})
 _CHECKSUMS: Final = (
     "x-amz-checksum-",
@@ -31,6 +33,10 @@ _CHECKSUMS: Final = (
     "x-amz-trailer",
     "x-amz-decoded-content-length",
 )
+
+
+_COMPARED_HERE: Final = 1 << 20
+"""Bytes of a body whose Content-MD5 this process compares before the backend sees it."""
 
 
 async def forward_read(request: Request, bucket: BucketInfo, front: Front) -> Decision:
@@ -46,6 +52,7 @@ async def forward_read(request: Request, bucket: BucketInfo, front: Front) -> De
         forward.set_headers = {**forward.set_headers, "Range": wanted.sent["range"]}
     forward.set_response_headers = wanted.added
     forward.mask_errors = True
+    forward.note = unchanged.note(bucket, request)
     return forward
 
 
@@ -53,18 +60,30 @@ async def forward_put(request: Request, bucket: BucketInfo, front: Front) -> Dec
     """PutObject by the edge, or Handle where this process must see the body."""
     backend = await front.backend(bucket)
     promised = Promised(request)
-    if not _passes(promised, backend):
+    if not _passes(request, promised, backend) or not (
+        compares(backend) or _CONDITIONS.isdisjoint(request.headers)
+    ):
         return Handle()
     where = signing.place(backend, bucket, request.key)
     wanted = wishes.of_write(request.headers, backend, bucket)
     put = await announced(request, bucket, front, promised.size)
-    if promised.checksum and promised.checksum.value and backend.checksum_mode == "when_supported":
-        put = replace(put, checksums={promised.checksum.algorithm: promised.checksum.value})
+    put = replace(put, checksums=wishes.of_checksum(promised.checksum, backend))
     sent = {**_kept(request, backend), **wanted}
     forward = await _forward(request, backend, where, "", sent, request.payload_hash)
+    if not _is_sayable(forward):
+        return Handle()
     told = _told(wanted) | dict(expiration.header(bucket, put))
     intent = await front.index.begin_intent(put)
-    forward.commit = {"is": "put", "id": intent.id, "tenant": intent.tenant_id, "told": told}
+    front.open_writes.add(intent.id)
+    forward.commit = {
+        "is": "put",
+        "id": intent.id,
+        "tenant": intent.tenant_id,
+        "began": time.time(),
+        "told": told,
+        "backend": backend.id,
+        "digest": "content-md5" in request.headers,
+    }
     return forward
 
 
@@ -72,7 +91,7 @@ async def forward_part(request: Request, bucket: BucketInfo, front: Front) -> De
     """UploadPart by the edge, or Handle."""
     backend = await front.backend(bucket)
     promised = Promised(request)
-    if not _passes(promised, backend):
+    if not _passes(request, promised, backend):
         return Handle()
     where = signing.place(backend, bucket, request.key)
     number = request.part_number
@@ -82,6 +101,8 @@ async def forward_part(request: Request, bucket: BucketInfo, front: Front) -> De
     sent = {**_kept(request, backend), **customer}
     query = part_query(number, upload)
     forward = await _forward(request, backend, where, query, sent, request.payload_hash)
+    if not _is_sayable(forward):
+        return Handle()
     forward.commit = {
         "is": "part",
         "tenant": bucket.tenant_id,
@@ -91,15 +112,28 @@ async def forward_part(request: Request, bucket: BucketInfo, front: Front) -> De
         "size": promised.size,
         "checksums": _given(promised, backend, upload),
         "told": _told(customer),
+        "backend": backend.id,
+        "digest": "content-md5" in request.headers,
     }
     return forward
 
 
-def _passes(promised: Promised, backend: BackendInfo) -> bool:
-    """Whether the backend takes the body as the client sends it."""
+def _passes(request: Request, promised: Promised, backend: BackendInfo) -> bool:
+    """Whether the backend takes the body as the client sends it.
+
+    Not a small one with Content-MD5: its digest is compared here, as not every backend does, nor is it told apart there
+    from what else makes a 400, whose document stays at the edge. A large one would cost this process too much.
+    """
+    if "content-md5" in request.headers and promised.size <= _COMPARED_HERE:
+        return False
     if dialling.streams_here(backend) or promised.payload.is_signed_in_chunks or not promised.is_exact:
         return False
     return not promised.payload.is_chunked or backend.checksum_mode == "when_supported"
+
+
+def _is_sayable(forward: Forward) -> bool:
+    """Whether the edge can be told the headers: those of a presigned URL's query may be many, or empty."""
+    return len(forward.set_headers) <= SET_HEADER_SLOTS and all(forward.set_headers.values())
 
 
 def _kept(request: Request, backend: BackendInfo) -> dict[str, str]:
@@ -109,10 +143,8 @@ def _kept(request: Request, backend: BackendInfo) -> dict[str, str]:
 
 
 def _given(promised: Promised, backend: BackendInfo, upload: UploadRow) -> dict[str, str]:
-    given = promised.checksum if backend.checksum_mode == "when_supported" else None
-    if given is None or not given.value or upload.headers.get(checksums.ALGORITHM) != given.algorithm:
-        return {}
-    return {given.algorithm: given.value}
+    given = wishes.of_checksum(promised.checksum, backend)
+    return given if upload.headers.get(checksums.ALGORITHM) in given else {}
 
 
 def _told(wanted: Mapping[str, str]) -> dict[str, str]:
@@ -138,11 +170,21 @@ async def _forward(
         if name not in kept or request.head.headers.get(name) != value
     }
     private = [name for name in _PRIVATE if name in request.headers]
-    if request.head.method == "PUT" and "conditional_writes" not in backend.capabilities:
-        private += [name for name in _CONDITIONS if name in request.headers]
+    recoded = {}
+    if request.head.method == "PUT":
+        if not compares(backend):
+            private += [name for name in _CONDITIONS if name in request.headers]
+        coding = request.headers.get("content-encoding", "")
+        left = headers.unchunked(coding)
+        if left != coding and request.payload.is_chunked:
+            left = ",".join(filter(None, ("aws-chunked", left)))  # as every backend knows, and takes off, it
+        if left != coding:
+            recoded = {"content-encoding": left} if left else {}
+            private += [] if left else ["content-encoding"]
     removed = [name for name in present if name not in kept and name not in _SIGNED_ANEW] + private
     if len(removed) > _MAX_REMOVED:
         to_set, removed = sent, ["x-amz-*", *private]
+    to_set = {**to_set, **recoded}
     return Forward(
         dial=await dialling.dial(backend, where),
         uri=where.path + (f"?{query}" if query else ""),

@@ -32,8 +32,7 @@ async def set_retention(
     if _shortens(row, mode, until) and is_locked(unheld(row), bypass=bypass_governance):
         raise ObjectLocked
     retention = lock.Retention(mode, until) if mode and until else None
-    document = lock.write_retention(retention) if retention else b"<Retention/>"
-    await _put(bucket, row, "retention", document, front, bypass=bypass_governance)
+    await _put(bucket, row, "retention", lock.write_retention(retention), front, bypass=bypass_governance)
 
 
 async def set_legal_hold(bucket: BucketInfo, row: ObjectRow, front: Front, *, hold: bool) -> None:

@@ -12,7 +12,7 @@ from gateway.decision.types import Answer
 from storage.errors import ObjectLocked, VersionGone
 from storage.index import BucketInfo, DeleteCommit, DeleteOutcome, ObjectRow, PutCommit
 from storage.index.types import NULL_VERSION
-from storage.s3 import answers, expiration, headers, signing
+from storage.s3 import answers, conditional, expiration, headers, signing, versions
 from storage.s3.backend import BackendUnsure
 from storage.s3.body import Receive
 from storage.s3.errors import S3Error
@@ -21,16 +21,30 @@ from storage.s3.receive import Promised
 from storage.s3.request import Request
 from storage.s3.text import uri_encode
 
-from . import reading, wishes
-from .writing import VERSION, Checked, Written, announced, backend_of, etag_of, misfits, object_headers, send
+from . import reading, unchanged, wishes
+from .alone import alone
+from .writing import (
+    VERSION,
+    Checked,
+    Written,
+    announced,
+    backend_of,
+    etag_of,
+    journalled,
+    misfits,
+    object_headers,
+    send,
+)
 
 
 async def stream_put(request: Request, bucket: BucketInfo, front: Front, receive_body: Receive) -> Answer:
     """PutObject through this process: the coding is taken off, the promises are kept here."""
     promised = Promised(request)
-    put = await announced(request, bucket, front, promised.size)
-    content = Checked(promised, receive_body)
-    done = await store(put, aiter(content), front, request.headers, content)
+    async with alone(conditional.expectation(request.headers), bucket, request.key, front):
+        put = await announced(request, bucket, front, promised.size)
+        put = replace(put, checksums=wishes.of_checksum(promised.checksum, await front.backend(bucket)))
+        content = Checked(promised, receive_body)
+        done = await store(put, aiter(content), front, request.headers, content)
     told = [*headers.checksum(content.checksums), *done.headers, *expiration.header(bucket, put)]
     return answers.empty(200, [("ETag", f'"{done.etag}"'), *told])
 
@@ -48,16 +62,13 @@ async def store(
     wanted = wishes.of_write(asked or {}, backend.info, put.bucket)
     sent = {"Content-Length": str(put.size), **object_headers(put), **wanted}
     sent |= wishes.of_condition(asked or {}, backend.info)
-    if put.lock and checked is None and (asked or {}).get("content-md5"):
+    if checked is not None:
+        sent |= {f"x-amz-checksum-{name}": value for name, value in put.checksums.items()}
+    if (put.lock or checked is not None) and (asked or {}).get("content-md5"):
         sent["Content-MD5"] = (asked or {})["content-md5"]
     intent = await front.index.begin_intent(put)
-    try:
+    async with journalled(intent, front):
         answered = await send(backend, put.key, "", sent, content, checked)
-    except BackendUnsure:
-        raise
-    except S3Error:
-        await front.index.abandon_intent(intent)
-        raise
     done = Written(etag_of(answered), answered.get(VERSION), wishes.answered(answered, wanted))
     await front.index.commit_intent(intent, done.etag, version_id=done.version_id)
     return done
@@ -90,10 +101,18 @@ async def stream_read(request: Request, bucket: BucketInfo, front: Front) -> ans
     wanted = await reading.wanted(request, bucket, front)
     backend = await backend_of(bucket, front)
     opened = backend.request(request.head.method, request.key, wanted.query, headers=wanted.sent)
+    try:
+        response = await opened.__aenter__()
+    except S3Error as error:
+        if error.status in unchanged.STATUSES:
+            version_id = versions.asked(request)
+            error.headers = await unchanged.told(
+                bucket, request.key, version_id, error.status, error.headers, front
+            )
+        raise
     if request.head.method == "HEAD":
-        async with opened as response:
-            return Answer(response.status, reading.described(response.headers, wanted))
-    response = await opened.__aenter__()
+        await opened.__aexit__(None, None, None)
+        return Answer(response.status, reading.described(response.headers, wanted))
     described = reading.described(response.headers, wanted)
 
     async def body() -> AsyncGenerator[bytes, None]:
@@ -124,15 +143,13 @@ async def delete(change: DeleteCommit, front: Front) -> DeleteOutcome:
     query = "" if version_id is None else version_query(bucket, version_id)
     sent = wishes.of_bypass(bypass=change.bypass_governance, backend=backend.info)
     answered: Mapping[str, str] = {}
-    try:
-        async with backend.request("DELETE", change.key, query, headers=sent) as response:
-            answered = response.headers
-    except BackendUnsure:
-        raise
-    except S3Error as error:
-        if error.code not in ("NoSuchKey", "NoSuchVersion"):
-            await front.index.abandon_intent(intent)
-            raise
+    async with journalled(intent, front):
+        try:
+            async with backend.request("DELETE", change.key, query, headers=sent) as response:
+                answered = response.headers
+        except S3Error as error:
+            if error.code not in ("NoSuchKey", "NoSuchVersion"):
+                raise
     is_marker = answered.get("x-amz-delete-marker") == "true"
     made = answered.get(VERSION)
     await front.index.commit_intent(intent, version_id=made if version_id is None else None)

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from storage.index import BucketInfo
-from storage.s3 import expiration, headers, parts, versions
+from storage.index import BucketInfo, ObjectRow
+from storage.s3 import encryption, expiration, headers, parts, versions
 from storage.s3.errors import S3Error
 from storage.s3.front import Front
 from storage.s3.request import Request
@@ -36,12 +36,14 @@ class Wanted:
 
 
 async def wanted(request: Request, bucket: BucketInfo, front: Front) -> Wanted:
-    """How the backend is asked. The index is looked at where versions, parts or rules are meant, which it knows better.
+    """How the backend is asked.
 
+    The index is looked at where versions, parts or rules are meant, which it knows better, and for tags by HEAD.
     Raises NoSuchKey, NoSuchVersion, MethodNotAllowed, InvalidPart, NotImplemented.
     """
     backend = await front.backend(bucket)
-    asked = versions.asked(request.query)
+    encryption.refuse_choice(request.headers)
+    asked = versions.asked(request)
     pairs = {name: value for name, value in request.query.items() if name.startswith("response-")}
     headers.override([], request.query)  # refuses what may not be in a header
     sent = {name: request.headers[name] for name in CONDITIONS if name in request.headers}
@@ -55,8 +57,7 @@ async def wanted(request: Request, bucket: BucketInfo, front: Front) -> Wanted:
             added |= dict(expiration.header(bucket, row))
         if asked is not None and bucket.versioning:
             pairs["versionId"] = asked
-        if row.tags:
-            added["x-amz-tagging-count"] = str(len(row.tags))
+        _count_tags(row, added)
         if "partNumber" in request.query:
             if "range" in sent:
                 raise S3Error(
@@ -67,8 +68,15 @@ async def wanted(request: Request, bucket: BucketInfo, front: Front) -> Wanted:
                 added["x-amz-mp-parts-count"] = str(part.of)
             if part.span is not None:
                 sent["range"] = f"bytes={part.span.first}-{part.span.last}"
+    elif request.head.method == "HEAD" and (seen := await front.index.head(bucket, request.key)) is not None:
+        _count_tags(seen, added)
     query = canonical_query("&".join(f"{name}={uri_encode(value)}" for name, value in pairs.items()))
     return Wanted(query, sent, added)
+
+
+def _count_tags(row: ObjectRow, added: dict[str, str]) -> None:
+    if row.tags:
+        added["x-amz-tagging-count"] = str(len(row.tags))
 
 
 def described(answered: Mapping[str, str], asked: Wanted) -> list[tuple[str, str]]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 
 from gateway.decision.types import Answer
 from storage.index import BucketInfo, PartRow, PutCommit, UploadRow
 from storage.s3 import answers, headers, signing
-from storage.s3.backend import Backend, BackendUnsure
+from storage.s3.backend import Backend
 from storage.s3.body import Receive
 from storage.s3.errors import S3Error
 from storage.s3.front import Front
@@ -18,7 +19,18 @@ from storage.s3.request import Request
 from storage.s3.text import escape, uri_encode
 
 from . import wishes
-from .writing import VERSION, Checked, Written, backend_of, check_expected, etag_of, object_headers, send
+from .alone import alone
+from .writing import (
+    VERSION,
+    Checked,
+    Written,
+    backend_of,
+    check_expected,
+    etag_of,
+    journalled,
+    object_headers,
+    send,
+)
 
 
 async def create_upload(put: PutCommit, front: Front, asked: Mapping[str, str] | None = None) -> UploadRow:
@@ -27,7 +39,12 @@ async def create_upload(put: PutCommit, front: Front, asked: Mapping[str, str] |
     signing.place(backend.info, put.bucket, put.key)
     sent = {**object_headers(put), **wishes.of_write(asked or {}, backend.info, put.bucket)}
     remote_id = (await backend.texts_of("POST", put.key, "uploads", "UploadId", headers=sent)).element
-    return await front.index.create_upload(replace(put, sse=None), remote_id)
+    try:
+        return await front.index.create_upload(replace(put, sse=None), remote_id)
+    except Exception:
+        with suppress(S3Error):  # or it would take room there that nobody knows of
+            await _abort(backend, put.key, remote_id)
+        raise
 
 
 async def stream_part(request: Request, bucket: BucketInfo, front: Front, receive_body: Receive) -> Answer:
@@ -73,9 +90,16 @@ async def store_part(
 
 
 async def complete_upload(
-    upload: UploadRow, chosen: Sequence[PartRow], put: PutCommit, front: Front
+    upload: UploadRow, chosen: Sequence[PartRow], put: PutCommit, front: Front, asked: Mapping[str, str]
 ) -> Written:
-    """Complete the upload on the backend, then here. Raises S3Error."""
+    """Complete the upload on the backend, then here. `asked` are the request's headers. Raises S3Error."""
+    async with alone(put.expected, put.bucket, put.key, front, always=True):
+        return await _complete(upload, chosen, put, front, asked)
+
+
+async def _complete(
+    upload: UploadRow, chosen: Sequence[PartRow], put: PutCommit, front: Front, asked: Mapping[str, str]
+) -> Written:
     backend = await backend_of(put.bucket, front)
     await check_expected(put.expected, put.bucket, put.key, front)
     lines = "".join(
@@ -84,15 +108,15 @@ async def complete_upload(
     )
     document = f'<CompleteMultipartUpload xmlns="http://s3.amazonaws.com/doc/2006-03-01/">{lines}</CompleteMultipartUpload>'
     intent = await front.index.begin_intent(put)
-    try:
+    async with journalled(intent, front):
         done = await backend.texts_of(
-            "POST", upload.key, f"uploadId={uri_encode(upload.remote_id)}", "ETag", document.encode()
+            "POST",
+            upload.key,
+            f"uploadId={uri_encode(upload.remote_id)}",
+            "ETag",
+            document.encode(),
+            wishes.of_condition(asked, backend.info),
         )
-    except BackendUnsure:
-        raise
-    except S3Error:
-        await front.index.abandon_intent(intent)
-        raise
     shown = await _shown(backend, upload.key)
     made = Written(
         etag_of(shown) or done.element.strip('"'),
@@ -106,9 +130,12 @@ async def complete_upload(
 
 async def abort_upload(upload: UploadRow, bucket: BucketInfo, front: Front) -> None:
     """Drop the upload on the backend; one that is gone there is no error."""
-    backend = await backend_of(bucket, front)
+    await _abort(await backend_of(bucket, front), upload.key, upload.remote_id)
+
+
+async def _abort(backend: Backend, key: str, remote_id: str) -> None:
     try:
-        async with backend.request("DELETE", upload.key, f"uploadId={uri_encode(upload.remote_id)}"):
+        async with backend.request("DELETE", key, f"uploadId={uri_encode(remote_id)}"):
             pass
     except S3Error as error:
         if error.code != "NoSuchUpload":

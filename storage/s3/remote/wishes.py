@@ -7,9 +7,12 @@ from typing import Final
 
 from storage.index import BucketInfo
 from storage.providers.quirks import Capability
-from storage.s3 import demands
+from storage.s3 import demands, encryption
+from storage.s3.checksums import Asked
 from storage.s3.errors import S3Error
 from storage.snapshot import BackendInfo
+
+from .alone import compares
 
 SSE: Final = "x-amz-server-side-encryption"
 CUSTOMER: Final = f"{SSE}-customer-"
@@ -26,14 +29,17 @@ def require(backend: BackendInfo, capability: Capability) -> None:
 
 
 def of_write(headers: Mapping[str, str], backend: BackendInfo, bucket: BucketInfo) -> dict[str, str]:
-    """The headers of a PUT, copy or CreateMultipartUpload that the backend gets. Raises NotImplemented."""
+    """The headers of a PUT, copy or CreateMultipartUpload that the backend gets.
+
+    Raises NotImplemented, and what `encryption.managed` does.
+    """
     wanted = {name: value for name, value in headers.items() if name.startswith(LOCK) and value}
     if wanted:
         require(backend, "object_lock")
-    asked = headers.get(SSE, "")
-    if asked not in ("", "AES256") or f"{SSE}-aws-kms-key-id" in headers:
-        raise S3Error("NotImplemented", "Encryption with keys of a key service is not implemented.")
     customer = of_customer(headers, backend)
+    if customer:
+        encryption.refuse_both(headers)
+    asked = encryption.managed(headers)
     if asked or (bucket.encryption and not customer):
         require(backend, "encryption")
         wanted[SSE] = "AES256"
@@ -50,9 +56,16 @@ def of_customer(headers: Mapping[str, str], backend: BackendInfo) -> dict[str, s
     return found
 
 
+def of_checksum(given: Asked | None, backend: BackendInfo) -> dict[str, str]:
+    """The checksum that a request's head gives of its body, by algorithm, where the backend keeps such."""
+    if given is None or not given.value or backend.checksum_mode != "when_supported":
+        return {}
+    return {given.algorithm: given.value}
+
+
 def of_condition(headers: Mapping[str, str], backend: BackendInfo) -> dict[str, str]:
     """A write's condition, where the backend compares too: the index has been asked before."""
-    if "conditional_writes" not in backend.capabilities:
+    if not compares(backend):
         return {}
     return {name: headers[name] for name in ("if-match", "if-none-match") if name in headers}
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from storage.index import BucketInfo, Expected, ObjectRow, PutCommit
+from storage.index import BucketInfo, Expected, Intent, ObjectRow, PutCommit
 from storage.index.types import NULL_VERSION
 from storage.s3 import conditional, headers
-from storage.s3.backend import Backend
+from storage.s3.backend import Backend, BackendUnsure
 from storage.s3.body import Body, Receive
 from storage.s3.errors import S3Error
 from storage.s3.front import Front
@@ -35,8 +37,24 @@ class Written:
         return [*([(VERSION, self.version_id or "")] if named else []), *self.encryption]
 
 
+@asynccontextmanager
+async def journalled(intent: Intent, front: Front) -> AsyncIterator[None]:
+    """Around the request that an intent was journalled for: a refusal ends it, and what never came is looked for."""
+    try:
+        yield
+    except S3Error as error:
+        if isinstance(error, BackendUnsure):
+            await front.index.end_intent(intent)
+        else:
+            await front.index.abandon_intent(intent)
+        raise
+    except (Exception, asyncio.CancelledError):
+        await front.index.end_intent(intent)
+        raise
+
+
 async def backend_of(bucket: BucketInfo, front: Front) -> Backend:
-    return Backend(front.ctx.http, await front.backend(bucket), bucket)
+    return Backend(front.ctx.http, await front.backend(bucket), bucket, front.doubts, front.places)
 
 
 async def announced(request: Request, bucket: BucketInfo, front: Front, size: int) -> PutCommit:
@@ -106,6 +124,8 @@ async def send(
     checked: Checked | None,
 ) -> Mapping[str, str]:
     """PUT `content`; the answer's headers. A failure of the content itself is raised rather than the backend's."""
+    if checked is None:
+        content = exactly(content, int(sent["Content-Length"]))
     try:
         async with backend.request("PUT", key, query, sent, content) as response:
             return response.headers
@@ -113,6 +133,25 @@ async def send(
         if checked and checked.failure:
             raise checked.failure from None
         raise
+
+
+async def exactly(content: AsyncIterator[bytes], size: int) -> AsyncIterator[bytes]:
+    """The bytes of a copy's source, which may be another one than the index knows. Raises ServiceUnavailable.
+
+    The last piece is held back until nothing follows: a backend that never gets it stores nothing.
+    """
+    held, left = b"", size
+    async for piece in content:
+        left -= len(piece)
+        if left < 0:
+            break
+        if held:
+            yield held
+        held = piece
+    if left:
+        raise S3Error("ServiceUnavailable", "The copy's source is not as long as it was.")
+    if held:
+        yield held
 
 
 def etag_of(answered: Mapping[str, str]) -> str:

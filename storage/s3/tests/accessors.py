@@ -8,10 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-import boto3
 from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.exceptions import ClientError
+from django.db import transaction
 
 from gateway.db.scope import tenant_scope
 from storage.models import Bucket
@@ -20,7 +20,8 @@ from storage.services import access_keys
 from storage.services.access_keys import Limits
 from tenants.models import Membership, Role
 from tenants.services import snapshot
-from tests import factories
+from tests import aws, factories
+from tests.instance import until
 from tests.stack import Account, Stack
 
 
@@ -41,7 +42,7 @@ def outcome(call: Callable[..., Any], **parameters: Any) -> str:
 
 def anonymous(stack: Stack, host: str | None = None) -> Any:
     """A client without a credential, at the platform's own host."""
-    return boto3.session.Session().client(
+    return aws.client(
         "s3",
         endpoint_url=stack.url + "/s3",
         region_name="us-east-1",
@@ -56,7 +57,7 @@ def anonymous(stack: Stack, host: str | None = None) -> Any:
 
 def plain(stack: Stack, method: str, target: str, host: str | None = None, **headers: str) -> Reply:
     """A request as it is, with whatever target and host."""
-    connection = http.client.HTTPConnection("127.0.0.1", stack.port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", stack.port, timeout=30)
     connection.putrequest(method, target, skip_host=True, skip_accept_encoding=True)
     connection.putheader("Host", f"{host or '127.0.0.1'}:{stack.port}")
     for name, value in headers.items():
@@ -70,9 +71,9 @@ def plain(stack: Stack, method: str, target: str, host: str | None = None, **hea
 
 
 def colleague(stack: Stack, account: Account, role: str = "viewer", **limits: Any) -> Account:
-    """Another member of the account's tenant, with a key of their own."""
+    """Another member of the account's tenant, with a key of their own; nobody sees it before the role is theirs."""
     tenant = account.who.tenant
-    with stack.database(), tenant_scope(tenant.pk):
+    with stack.database(), tenant_scope(tenant.pk), transaction.atomic():
         who = factories.member(tenant, "member")
         made = _with_key(stack, who, **limits)
         given = Role.objects.get(tenant=tenant, slug=role)
@@ -119,12 +120,7 @@ def put_policy(
 
 def eventually(check: Callable[[], bool]) -> None:
     """Return once it is so: what the deciders hold follows within a moment."""
-    import time
-
-    end = time.monotonic() + 5
-    while not check():
-        assert time.monotonic() < end
-        time.sleep(0.05)
+    until(check, 30, "what was changed is heard of", pause=0.05)
 
 
 def as_key(account: Account, key_id: str, secret: str) -> Account:

@@ -13,7 +13,8 @@ import pytest
 from gateway.db.scope import platform_scope
 from storage.models import Backend
 from storage.services import connections
-from tests.stack import BIN, Process, Stack, free_ports, listens
+from tests.ports import free_port
+from tests.stack import BIN, Process, Stack, listens
 
 from .radosgw import RadosGateway, missing
 
@@ -36,7 +37,7 @@ def _tried(stack: Stack, name: str, endpoint: str, **options: Any) -> str:
 @pytest.fixture(scope="session")
 def moto(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The name of a backend that is moto's server: it knows checksums and trailers, and takes any secret."""
-    [port] = free_ports(1)
+    port = free_port()
     command = (sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port))
     process = _served("moto", tmp_path_factory.mktemp("moto"), port, *command)
     try:
@@ -48,7 +49,7 @@ def moto(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str
 @pytest.fixture(scope="session")
 def rclone(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The name of a backend that is rclone's server: it verifies signatures, and takes no chunked bodies."""
-    [port] = free_ports(1)
+    port = free_port()
     home = tmp_path_factory.mktemp("rclone")
     (home / "files").mkdir()
     options = (

@@ -9,7 +9,8 @@ import tempfile
 from pathlib import Path
 from uuid import uuid4
 
-from tests.stack import Process, free_ports, listens
+from tests.ports import free_ports
+from tests.stack import Process, listens
 
 NEEDED = ("ceph-mon", "ceph-osd", "radosgw", "radosgw-admin", "monmaptool", "ceph-authtool", "ceph")
 

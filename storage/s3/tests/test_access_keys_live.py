@@ -21,6 +21,7 @@ from storage.services import access_keys, credentials
 from storage.temporary import Issued
 from tenants.models import Membership
 from tenants.services import api_keys, snapshot
+from tests import aws
 from tests.stack import Account, Stack
 
 from .accessors import allow, as_key, eventually, limited, outcome, put_policy
@@ -45,7 +46,7 @@ def temporary_s3(account: Account, issued: Issued, token: str | None = None) -> 
 
 
 def session_s3(stack: Stack, key_id: str, secret: str, token: str) -> Any:
-    return boto3.session.Session().client(
+    return aws.client(
         "s3",
         endpoint_url=stack.url + "/s3",
         region_name="us-east-1",
@@ -57,7 +58,7 @@ def session_s3(stack: Stack, key_id: str, secret: str, token: str) -> Any:
 
 
 def sts(stack: Stack, key_id: str = "x", secret: str = "x", token: str | None = None) -> Any:
-    return boto3.session.Session().client(
+    return aws.client(
         "sts",
         endpoint_url=stack.url + "/s3",
         region_name="us-east-1",
@@ -69,25 +70,52 @@ def sts(stack: Stack, key_id: str = "x", secret: str = "x", token: str | None = 
 
 
 def test_a_key_reaches_no_further_than_its_limits(stack: Stack, owner: Account) -> None:
-    s3 = limited(stack, owner, buckets=["docs"], prefixes=["in/"], actions=["s3:Get*", "s3:List*"]).s3()
-    assert outcome(s3.get_object, Bucket="docs", Key="in/a") == "ok"
-    assert outcome(s3.get_object, Bucket="docs", Key="out/a") == "AccessDenied"
+    name = owner.bucket(f"{owner.slug}-open")  # once it is public, its name means it to everybody
+    for key in ("in/a", "out/a"):
+        owner.s3().put_object(Bucket=name, Key=key, Body=b"x")
+    s3 = limited(stack, owner, buckets=[name], prefixes=["in/"], actions=["s3:Get*", "s3:List*"]).s3()
+    assert outcome(s3.get_object, Bucket=name, Key="in/a") == "ok"
+    assert outcome(s3.get_object, Bucket=name, Key="out/a") == "AccessDenied"
     assert outcome(s3.get_object, Bucket="other", Key="in/a") == "AccessDenied"
-    assert outcome(s3.put_object, Bucket="docs", Key="in/b", Body=b"") == "AccessDenied"
-    assert outcome(s3.list_objects_v2, Bucket="docs", Prefix="in/") == "ok"
-    assert outcome(s3.list_objects_v2, Bucket="docs") == "AccessDenied"
-    assert outcome(s3.head_bucket, Bucket="docs") == "ok"
+    assert outcome(s3.put_object, Bucket=name, Key="in/b", Body=b"") == "AccessDenied"
+    assert outcome(s3.list_objects_v2, Bucket=name, Prefix="in/") == "ok"
+    assert outcome(s3.list_objects_v2, Bucket=name) == "AccessDenied"
+    assert outcome(s3.head_bucket, Bucket=name) == "ok"
     assert outcome(s3.create_bucket, Bucket="third") == "AccessDenied"
-    source = {"Bucket": "docs", "Key": "out/a"}
+    source = {"Bucket": name, "Key": "out/a"}
     writer = limited(stack, owner, buckets=["other"]).s3()
     assert outcome(writer.put_object, Bucket="other", Key="x", Body=b"") == "ok"
     assert outcome(writer.copy_object, Bucket="other", Key="y", CopySource=source) == "AccessDenied"
     assert [bucket["Name"] for bucket in writer.list_buckets()["Buckets"]] == ["other"]
     # No policy of a bucket widens a key.
-    put_policy(stack, owner, allow(Action="s3:*"))
-    eventually(lambda: outcome(limited(stack, owner).s3().get_object, Bucket="docs", Key="out/a") == "ok")
-    assert outcome(s3.get_object, Bucket="docs", Key="out/a") == "AccessDenied"
-    assert outcome(writer.get_object, Bucket="docs", Key="in/a") == "AccessDenied"
+    put_policy(stack, owner, allow(bucket=name, Action="s3:*"), bucket=name)
+    eventually(lambda: outcome(limited(stack, owner).s3().get_object, Bucket=name, Key="out/a") == "ok")
+    assert outcome(s3.get_object, Bucket=name, Key="out/a") == "AccessDenied"
+    assert outcome(writer.get_object, Bucket=name, Key="in/a") == "AccessDenied"
+
+
+def test_a_key_s_bucket_is_never_another_tenants_of_that_name(stack: Stack, owner: Account) -> None:
+    other = stack.account()
+    name = f"{other.slug}-open"
+    other.bucket(name)
+    other.s3().put_object(Bucket=name, Key="in/a", Body=b"theirs")
+    put_policy(stack, other, allow(bucket=name, Action=["s3:GetObject", "s3:PutObject"]), bucket=name)
+    read = {"Bucket": name, "Key": "in/a"}
+    eventually(lambda: outcome(owner.s3().get_object, **read) == "ok")
+    by_name = limited(stack, owner, buckets=[name]).s3()
+    assert outcome(by_name.get_object, **read) == "AccessDenied"
+    assert outcome(by_name.put_object, **read, Body=b"ours") == "AccessDenied"
+    by_owner = limited(stack, owner, buckets=[f"{other.slug}:{name}", "docs"]).s3()
+    assert outcome(by_owner.get_object, **read) == "ok"
+    assert outcome(by_owner.copy_object, Bucket="docs", Key="copy", CopySource=read) == "ok"
+    source = {"Bucket": "docs", "Key": "in/a"}
+    assert outcome(by_name.copy_object, Bucket=name, Key="copy", CopySource=source) == "AccessDenied"
+    # One of the own tenant that comes later is what the name means then, and not what the tenant's means.
+    owner.bucket(name)
+    owner.s3().put_object(**read, Body=b"ours")
+    eventually(lambda: outcome(by_name.get_object, **read) == "ok")
+    assert by_name.get_object(**read)["Body"].read() == b"ours"
+    assert outcome(by_owner.get_object, **read) == "AccessDenied"
 
 
 def test_a_key_is_taken_from_its_networks_alone_and_until_its_end(stack: Stack, owner: Account) -> None:
@@ -134,7 +162,7 @@ def test_temporary_credentials_act_as_their_maker_and_only_with_their_token(
         outcome(temporary_s3(owner, issued, issued.session_token[:-6]).get_object, **read) == "InvalidToken"
     )
     bare = as_key(owner, issued.access_key_id, issued.secret_access_key)
-    assert outcome(bare.s3().get_object, **read) == "InvalidToken"
+    assert outcome(bare.s3().get_object, **read) == "InvalidAccessKeyId"
     stolen = session_s3(stack, issued.access_key_id, "x" * 40, issued.session_token)
     assert outcome(stolen.get_object, **read) == "SignatureDoesNotMatch"
     url = temporary_s3(owner, issued).generate_presigned_url("get_object", Params=read)
@@ -195,6 +223,27 @@ def test_the_api_exchanges_any_credential(stack: Stack, owner: Account) -> None:
     ):
         status, refused = _api(stack, text, wrong)
         assert status == 400 and field in refused["errors"]
+
+
+def test_what_an_api_key_was_exchanged_for_ends_with_it(stack: Stack, owner: Account) -> None:
+    with stack.database(), tenant_scope(owner.who.tenant.pk):
+        key, text = api_keys.issue_key("revoked", actor=owner.who)
+        _, other = api_keys.issue_key("stays", actor=owner.who)
+
+    def exchanged(credential: str) -> Any:
+        data = _api(stack, credential, {})[1]["data"]
+        return session_s3(stack, data["access_key_id"], data["secret_access_key"], data["session_token"])
+
+    s3, stays = exchanged(text), exchanged(other)
+    part = {"Bucket": "docs", "Key": "parts", "PartNumber": 1, "Body": b"x"}
+    part["UploadId"] = s3.create_multipart_upload(Bucket="docs", Key="parts")["UploadId"]
+    url = s3.generate_presigned_url("get_object", Params={"Bucket": "docs", "Key": "in/a"})
+    assert _status(stack, url) == 200
+    with stack.database(), tenant_scope(owner.who.tenant.pk):
+        api_keys.revoke_key(key, actor=owner.who)
+    eventually(lambda: outcome(s3.upload_part, **part) == "InvalidAccessKeyId")
+    assert _status(stack, url) == 403
+    assert outcome(stays.upload_part, **part) == "ok"
 
 
 def test_sdks_get_credentials_for_a_token_by_themselves(
@@ -262,7 +311,7 @@ def test_sts_tells_who_asks_and_makes_sessions_of_keys(stack: Stack, owner: Acco
 
 
 def _status(stack: Stack, url: str) -> int:
-    connection = http.client.HTTPConnection("127.0.0.1", stack.port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", stack.port, timeout=30)
     connection.request("GET", url.partition(stack.url)[2])
     answer = connection.getresponse()
     answer.read()
@@ -271,7 +320,7 @@ def _status(stack: Stack, url: str) -> int:
 
 
 def _api(stack: Stack, key: str, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
-    connection = http.client.HTTPConnection("127.0.0.1", stack.port, timeout=20)
+    connection = http.client.HTTPConnection("127.0.0.1", stack.port, timeout=30)
     headers = {"X-API-Key": key, "Content-Type": "application/json"}
     connection.request("POST", "/api/v1/storage/credentials", json.dumps(body), headers)
     answer = connection.getresponse()

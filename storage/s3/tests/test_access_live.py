@@ -231,6 +231,45 @@ def test_conditions_see_the_request(stack: Stack, owner: Account) -> None:
     assert plain(stack, "GET", path, Referer="https://evil.example/?https://example.com/").status == 403
 
 
+def test_a_policy_can_ask_for_signed_bodies(stack: Stack, owner: Account) -> None:
+    """Which keeps presigned URLs out: their bodies are not (S3 API reference, "Signature Version 4 policy keys")."""
+    bucket, s3 = bucket_of(owner), owner.s3()
+    put = {"Bucket": bucket, "Key": "new"}
+    unsigned = {"StringEquals": {"s3:x-amz-content-sha256": "UNSIGNED-PAYLOAD"}}
+    objects = f"arn:aws:s3:::{bucket}/*"
+    grant(stack, owner, allow(Effect="Deny", Action="s3:PutObject", Resource=objects, Condition=unsigned))
+    url = owner.s3(signature_version="s3v4").generate_presigned_url("put_object", Params=put)
+    target = url.partition(f":{stack.port}")[2]
+    eventually(lambda: plain(stack, "PUT", target, Content_Length="0").code == "AccessDenied")
+    assert outcome(s3.put_object, **put, Body=b"x") == "ok"
+
+
+def test_a_policy_can_ask_for_conditional_writes(stack: Stack, owner: Account) -> None:
+    """AWS' own example (S3 user guide, "Enforce conditional writes"): what makes an object has the condition."""
+    bucket, s3 = bucket_of(owner), owner.s3()
+    unconditional = {"Null": {"s3:if-none-match": "true"}, "Bool": {"s3:ObjectCreationOperation": "true"}}
+    objects = f"arn:aws:s3:::{bucket}/*"
+    grant(
+        stack,
+        owner,
+        allow(Effect="Deny", Action="s3:PutObject", Resource=objects, Condition=unconditional),
+    )
+    put = {"Bucket": bucket, "Key": "new", "Body": b""}
+    eventually(lambda: outcome(s3.put_object, **put) == "AccessDenied")
+    assert outcome(s3.put_object, **put, IfNoneMatch="*") == "ok"
+    copy = {"Bucket": bucket, "Key": "copy", "CopySource": f"{bucket}/new"}
+    assert outcome(s3.copy_object, **copy) == "AccessDenied"
+    upload = {
+        "Bucket": bucket,
+        "Key": "parts",
+        "UploadId": s3.create_multipart_upload(Bucket=bucket, Key="parts")["UploadId"],
+    }
+    part = s3.upload_part(**upload, PartNumber=1, Body=b"x")
+    parts = {"MultipartUpload": {"Parts": [{"PartNumber": 1, "ETag": part["ETag"]}]}}
+    assert outcome(s3.complete_multipart_upload, **upload, **parts) == "AccessDenied"
+    assert outcome(s3.complete_multipart_upload, **upload, **parts, IfNoneMatch="*") == "ok"
+
+
 def test_the_name_of_another_tenants_bucket_is_never_mistaken(stack: Stack) -> None:
     first, second = stack.account(), stack.account()
     for account in (first, second):
@@ -282,3 +321,43 @@ def test_what_a_body_says_is_asked_of_the_policy_too(stack: Stack, owner: Accoun
     assert read(nobody, bucket, "private/a") == "AccessDenied"
     assert tag(owner, level="secret") == "ok"
     assert read(nobody, bucket, "public/a") == "AccessDenied"
+
+
+def test_who_may_not_read_learns_nothing_from_conditions(stack: Stack, owner: Account) -> None:
+    bucket, writer = bucket_of(owner), colleague(stack, owner, "viewer")
+    arn = f"arn:aws:iam::{owner.slug}:user/{writer.who.label}"
+    allowed = ["s3:PutObject", "s3:DeleteObject"]
+    objects = f"arn:aws:s3:::{bucket}/public/*"
+    write = allow(Principal={"AWS": arn}, Action=allowed, Resource=objects)
+    unread = allow(Effect="Deny", Principal={"AWS": arn}, Resource=objects)
+    grant(stack, owner, write, unread)
+    s3, which = writer.s3(), {"Bucket": bucket, "Key": "public/a"}
+    eventually(lambda: outcome(s3.put_object, **which, Body=b"x") == "ok")
+    tag = owner.s3().head_object(**which)["ETag"]
+    upload = s3.create_multipart_upload(**which)["UploadId"]
+    part = s3.upload_part(**which, UploadId=upload, PartNumber=1, Body=b"x")
+    parts = {"Parts": [{"PartNumber": 1, "ETag": part["ETag"]}]}
+    for given in (tag, '"0123"'):
+        for condition in ({"IfMatch": given}, {"IfNoneMatch": given}):
+            assert outcome(s3.put_object, **which, Body=b"x", **condition) == "AccessDenied"
+            assert (
+                outcome(
+                    s3.complete_multipart_upload,
+                    **which,
+                    UploadId=upload,
+                    MultipartUpload=parts,
+                    **condition,
+                )
+                == "AccessDenied"
+            )
+        assert outcome(s3.delete_object, **which, IfMatch=given) == "AccessDenied"
+        doomed = {"Objects": [{"Key": "public/a", "ETag": given}]}
+        answer = s3.delete_objects(Bucket=bucket, Delete=doomed)
+        assert [error["Code"] for error in answer["Errors"]] == ["AccessDenied"]
+    assert outcome(s3.delete_object, **which, IfMatchSize=1) == "AccessDenied"
+    # That something is there is told, as at AWS.
+    assert outcome(s3.put_object, **which, Body=b"x", IfNoneMatch="*") == "PreconditionFailed"
+    assert outcome(s3.delete_object, **which, IfMatch="*") == "ok"
+    grant(stack, owner, write)
+    owner.s3().put_object(**which, Body=b"x")
+    eventually(lambda: outcome(s3.put_object, **which, Body=b"y", IfMatch=tag) == "ok")

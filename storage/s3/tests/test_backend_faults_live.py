@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -16,6 +15,7 @@ from django.utils import timezone
 
 from gateway.db.scope import platform_scope
 from realtime.models import Event
+from storage.index.commits import GIVEN_UP
 from storage.models import Object, WriteIntent
 from storage.services import intents
 from tests.stack import Account, Stack
@@ -26,25 +26,15 @@ pytestmark = pytest.mark.long
 
 
 @pytest.fixture(scope="module")
-def far(stack: Stack) -> Iterator[Unruly]:
-    server = Unruly()
-    stack.remote_backend("unruly", server.start())
-    yield server
-    server.stop()
-
-
-@pytest.fixture(scope="module")
-def account(stack: Stack, far: Unruly) -> Account:
+def account(stack: Stack, unruly: Unruly) -> Account:
     made = stack.account()
-    made.bucket("docs", backend="unruly")
+    made.bucket("docs", backend=unruly.name)
     return made
 
 
 @pytest.fixture
-def s3(account: Account, far: Unruly) -> Iterator[Any]:
-    far.mood = "well"
-    yield account.s3(retries={"max_attempts": 0})
-    far.mood = "well"
+def s3(account: Account, far: Unruly) -> Any:
+    return account.s3(retries={"max_attempts": 0})
 
 
 def settled(account: Account, *, far_ahead: bool = False) -> None:
@@ -53,7 +43,7 @@ def settled(account: Account, *, far_ahead: bool = False) -> None:
         rows = WriteIntent.objects.filter(tenant=account.who.tenant)
         rows.update(next_check_at=timezone.now())
         if far_ahead:
-            rows.update(began_at=timezone.now() - 2 * intents.AGE)
+            rows.update(began_at=timezone.now() - 2 * GIVEN_UP)
         intents.settle()
 
 

@@ -75,14 +75,7 @@ async def test_a_silent_client_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> No
         raise AssertionError
 
     with pytest.raises(S3Error, match="RequestTimeout"):
-        await body.read_all(silence, 10)
-
-
-@pytest.mark.asyncio
-async def test_a_document_has_a_limit() -> None:
-    assert await body.read_all(receiver([b"ab", b"c"]), 3) == b"abc"
-    with pytest.raises(S3Error, match="EntityTooLarge"):
-        await body.read_all(receiver([b"ab", b"cd"]), 3)
+        [piece async for piece in body.pieces(silence)]
 
 
 @pytest.mark.parametrize(
@@ -158,7 +151,11 @@ def test_announced_sizes(
         ({"x-amz-checksum-crc32": "AAAAAA==", "x-amz-checksum-sha1": "x"}, "InvalidRequest"),
         ({"x-amz-checksum-crc32": "AAAAAA==", "x-amz-trailer": "x-amz-checksum-crc32"}, "InvalidRequest"),
         ({"x-amz-checksum-crc99": "AAAAAA=="}, "InvalidRequest"),
+        ({"x-amz-checksum-sha512": "AAAAAA=="}, "InvalidRequest"),
+        ({"x-amz-checksum-md5": "AAAAAA=="}, "InvalidRequest"),
+        ({"x-amz-trailer": "x-amz-checksum-xxhash64"}, "InvalidRequest"),
         ({"x-amz-trailer": "x-amz-meta-a"}, "InvalidRequest"),
+        ({"x-amz-checksum-crc32": "AAAAAA==", "x-amz-sdk-checksum-algorithm": "SHA1"}, "InvalidRequest"),
         ({"x-amz-sdk-checksum-algorithm": "CRC32"}, "InvalidRequest"),
     ],
 )
@@ -195,7 +192,10 @@ def test_content_md5() -> None:
         ({"x-amz-checksum-algorithm": "SHA256"}, ("sha256", "COMPOSITE")),
         ({"x-amz-checksum-algorithm": "SHA256", "x-amz-checksum-type": "FULL_OBJECT"}, None),
         ({"x-amz-checksum-algorithm": "CRC64NVME", "x-amz-checksum-type": "COMPOSITE"}, None),
-        ({"x-amz-checksum-algorithm": "MD4"}, None),
+        *(
+            ({"x-amz-checksum-algorithm": name}, None)
+            for name in ("MD4", "MD5", "SHA512", "XXHASH3", "XXHASH128")
+        ),
         ({"x-amz-checksum-algorithm": "CRC32", "x-amz-checksum-type": "PARTIAL"}, None),
     ],
 )
@@ -205,6 +205,32 @@ def test_the_checksum_of_an_upload(sent: dict[str, str], expected: tuple[str, st
         return
     with pytest.raises(S3Error, match="InvalidRequest"):
         checksums.multipart(sent)
+
+
+def test_a_checksum_that_is_not_computed_here_is_told_by_name() -> None:
+    for call in (checksums.asked, checksums.of_whole):
+        with pytest.raises(S3Error) as caught:
+            call({"x-amz-checksum-xxhash64": "AAAAAAAAAAA="})
+        assert caught.value.code == "InvalidRequest"
+        assert "valid types: [CRC32, CRC32C, CRC64NVME, SHA1, SHA256]" in caught.value.message
+    kept = {"x-amz-checksum-crc32": "AAAAAA==", "x-amz-checksum-type": "FULL_OBJECT"}
+    assert checksums.of_whole(kept) == ("crc32", "AAAAAA==")
+    assert checksums.of_whole({"x-amz-checksum-sha1": f"{'A' * 27}=-3"}) == ("sha1", f"{'A' * 27}=-3")
+    assert checksums.of_whole({"x-amz-checksum-type": "COMPOSITE"}) is None
+
+
+@pytest.mark.parametrize(
+    ("sent", "code"),
+    [
+        ({"x-amz-checksum-crc32": "AAAAAA==", "x-amz-checksum-sha1": f"{'A' * 27}="}, "InvalidRequest"),
+        ({"x-amz-checksum-crc32": "AAAA"}, "BadDigest"),
+        ({"x-amz-checksum-crc32": "AAAAAA==-x"}, "BadDigest"),
+    ],
+)
+def test_what_is_no_checksum_of_the_whole(sent: dict[str, str], code: str) -> None:
+    with pytest.raises(S3Error) as caught:
+        checksums.of_whole(sent)
+    assert caught.value.code == code
 
 
 def b64(value: int, size: int) -> str:

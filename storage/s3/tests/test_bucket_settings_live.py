@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -132,6 +133,30 @@ def test_what_expires_is_told(account: Account, bucket: str) -> None:
     s3.put_object_tagging(Bucket=bucket, Key="logs/a", Tagging={"TagSet": [{"Key": "keep", "Value": "no"}]})
     assert s3.get_object(Bucket=bucket, Key="logs/a")["Expiration"].endswith('rule-id="tagged"')
     assert "Expiration" not in s3.put_object(Bucket=bucket, Key="other", Body=b"x")
+    never = {"ID": "never", "Expiration": {"Days": 2**31 - 1}, "Filter": {}, "Status": "Enabled"}
+    s3.put_bucket_lifecycle_configuration(Bucket=bucket, LifecycleConfiguration={"Rules": [never]})
+    put = s3.put_object(Bucket=bucket, Key="kept", Body=b"x")
+    assert put["Expiration"] == 'expiry-date="Fri, 31 Dec 9999 00:00:00 GMT", rule-id="never"'
+    assert s3.get_object(Bucket=bucket, Key="kept")["Expiration"] == put["Expiration"]
+
+
+def test_when_an_unfinished_upload_ends_is_told(account: Account, bucket: str) -> None:
+    s3 = account.s3()
+    abort = {"DaysAfterInitiation": 3}
+    rule = {
+        "ID": "unfinished ones",
+        "AbortIncompleteMultipartUpload": abort,
+        "Filter": {"Prefix": "logs/"},
+        "Status": "Enabled",
+    }
+    s3.put_bucket_lifecycle_configuration(Bucket=bucket, LifecycleConfiguration={"Rules": [rule]})
+    made = s3.create_multipart_upload(Bucket=bucket, Key="logs/a")
+    assert made["AbortRuleId"] == "unfinished%20ones"
+    [upload] = s3.list_multipart_uploads(Bucket=bucket)["Uploads"]
+    assert timedelta(days=3) <= made["AbortDate"] - upload["Initiated"] <= timedelta(days=4)
+    told = s3.list_parts(Bucket=bucket, Key="logs/a", UploadId=made["UploadId"])
+    assert (told["AbortDate"], told["AbortRuleId"]) == (made["AbortDate"], made["AbortRuleId"])
+    assert "AbortDate" not in s3.create_multipart_upload(Bucket=bucket, Key="other")
 
 
 def test_public_access_block(account: Account, bucket: str) -> None:
@@ -200,11 +225,28 @@ def test_ownership(account: Account, bucket: str) -> None:
     def controls(ownership: str) -> dict[str, Any]:
         return {"Bucket": bucket, "OwnershipControls": {"Rules": [{"ObjectOwnership": ownership}]}}
 
+    enforced = {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}
+    assert s3.get_bucket_ownership_controls(Bucket=bucket)["OwnershipControls"] == enforced
+    for _ in range(2):
+        assert status(s3.delete_bucket_ownership_controls(Bucket=bucket)) == 204
+    missing = (404, "OwnershipControlsNotFoundError")
+    assert refusal(s3.get_bucket_ownership_controls, Bucket=bucket) == missing
+    s3.put_bucket_acl(Bucket=bucket, ACL="private")
     s3.put_bucket_ownership_controls(**controls("BucketOwnerEnforced"))
-    found = s3.get_bucket_ownership_controls(Bucket=bucket)["OwnershipControls"]
-    assert found == {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}
+    assert s3.get_bucket_ownership_controls(Bucket=bucket)["OwnershipControls"] == enforced
     assert refusal(s3.put_bucket_ownership_controls, **controls("ObjectWriter")) == (501, "NotImplemented")
-    assert status(s3.delete_bucket_ownership_controls(Bucket=bucket)) == 204
+
+
+def test_private_is_refused_where_ownership_was_asked_for(account: Account) -> None:
+    s3, which = account.s3(), {"Bucket": "asked-for", "Key": "k"}
+    s3.create_bucket(Bucket="asked-for", ObjectOwnership="BucketOwnerEnforced")
+    s3.put_object(**which, ACL="bucket-owner-full-control")
+    refused = (400, "AccessControlListNotSupported")
+    assert refusal(s3.put_object, **which, ACL="private") == refused
+    assert refusal(s3.create_multipart_upload, **which, ACL="private") == refused
+    assert refusal(s3.copy_object, **which, CopySource="asked-for/k", ACL="private") == refused
+    assert refusal(s3.put_object_acl, **which, ACL="private") == refused
+    assert refusal(s3.put_bucket_acl, Bucket="asked-for", ACL="private") == refused
 
 
 def test_encryption(account: Account, bucket: str) -> None:

@@ -42,6 +42,8 @@ def test_made_with_settings(account: Account) -> None:
         ObjectOwnership="BucketOwnerEnforced",
         CreateBucketConfiguration={"LocationConstraint": "eu-north-1", "Tags": [{"Key": "a", "Value": "b"}]},
     )
+    assert s3.get_bucket_location(Bucket="locked")["LocationConstraint"] == "eu-north-1"
+    assert s3.head_bucket(Bucket="locked")["BucketRegion"] == "eu-north-1"
     assert s3.get_bucket_versioning(Bucket="locked")["Status"] == "Enabled"
     assert s3.get_object_lock_configuration(Bucket="locked")["ObjectLockConfiguration"] == {
         "ObjectLockEnabled": "Enabled"
@@ -59,6 +61,11 @@ def test_made_with_settings(account: Account) -> None:
         ({"x-amz-object-ownership": "Mine"}, b"", "InvalidArgument"),
         ({"x-amz-bucket-object-lock-enabled": "maybe"}, b"", "InvalidArgument"),
         ({}, b"<CreateBucketConfiguration><Surprise/></CreateBucketConfiguration>", "MalformedXML"),
+        (
+            {},
+            b"<CreateBucketConfiguration><LocationConstraint>a b</LocationConstraint></CreateBucketConfiguration>",
+            "InvalidLocationConstraint",
+        ),
         (
             {},
             b"<CreateBucketConfiguration>" + b" " * (64 << 10) + b"</CreateBucketConfiguration>",

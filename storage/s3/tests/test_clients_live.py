@@ -15,6 +15,9 @@ import pytest
 
 from tests.stack import BIN, Account, Stack
 
+# Command-line clients take seconds to start each, and many times that where other tests run beside them.
+pytestmark = pytest.mark.timeout(600)
+
 FILES = {
     "a": b"one",
     "b/x.txt": b"two",
@@ -56,7 +59,7 @@ def digests(folder: Path) -> dict[str, str]:
 
 def run(account: Account, *command: str | Path, **environment: str) -> str:
     done = subprocess.run(
-        command, env=account.environment | environment, capture_output=True, text=True, timeout=100
+        command, env=account.environment | environment, capture_output=True, text=True, timeout=200
     )
     assert done.returncode == 0, f"{command}: {done.stdout[-1000:]}{done.stderr[-2000:]}"
     return done.stdout
@@ -207,7 +210,7 @@ def test_s3fs(account: Account, stack: Stack, place: str, tree: Path, tmp_path: 
         stderr=subprocess.STDOUT,
     )
     try:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while not mounted.is_mount():
             if process.poll() is not None or time.monotonic() > deadline:
                 pytest.fail(f"s3fs: {process.communicate()[0][-2000:]!r}")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 from typing import Any
 
 import pytest
@@ -108,6 +110,31 @@ def test_checksums_of_uploads(s3: Any, algorithm: str, kind: str) -> None:
     assert ("-3" in got[name]) is (kind == "COMPOSITE")
 
 
+def test_composite_checksums_are_given_for_each_part(account: Account, s3: Any) -> None:
+    unasked = account.s3(request_checksum_calculation="when_required")
+    which, lines = upload(s3, "composite", [b"x"], ChecksumAlgorithm="SHA256", ChecksumType="COMPOSITE")
+    with pytest.raises(ClientError) as caught:
+        unasked.upload_part(**which, PartNumber=2, Body=b"y")
+    assert code_of(caught) == ("InvalidRequest", 400)
+    assert "expected checksum Type: sha256, actual checksum Type: null" in str(caught.value)
+    wrong = {"ChecksumSHA256": "A" * 43 + "="}
+    with pytest.raises(ClientError) as caught:
+        complete(s3, which, [{**lines[0], **wrong}])
+    assert code_of(caught) == ("InvalidPart", 400)
+    assert complete(s3, which, lines)["ChecksumType"] == "COMPOSITE"
+
+
+def test_the_checksum_of_a_whole_object_needs_none_of_its_parts(account: Account) -> None:
+    s3 = account.s3(request_checksum_calculation="when_required")
+    made = s3.create_multipart_upload(
+        Bucket="docs", Key="full", ChecksumAlgorithm="CRC32", ChecksumType="FULL_OBJECT"
+    )
+    which = {"Bucket": "docs", "Key": "full", "UploadId": made["UploadId"]}
+    sent = s3.upload_part(**which, PartNumber=1, Body=b"123456789")
+    done = complete(s3, which, [{"PartNumber": 1, "ETag": sent["ETag"]}])
+    assert (done["ChecksumType"], done["ChecksumCRC32"]) == ("FULL_OBJECT", "y/Q5Jg==")
+
+
 def test_what_complete_refuses(s3: Any) -> None:
     which, lines = upload(s3, "bad", [PARTS[0], b"too small", b"end"])
     wrong = [{**lines[0], "ETag": '"0123456789abcdef0123456789abcdef"'}]
@@ -143,6 +170,18 @@ def test_part_numbers(s3: Any, number: int) -> None:
     with pytest.raises(ClientError) as caught:
         s3.upload_part(**which, PartNumber=number, Body=b"x")
     assert code_of(caught) == ("InvalidArgument", 400)
+
+
+def test_several_who_complete_at_once_are_all_told(s3: Any) -> None:
+    which, lines = upload(s3, "at once", PARTS)
+    together = Barrier(3)
+
+    def ask(_: int) -> Any:
+        together.wait(30)
+        return complete(s3, which, lines)["ETag"]
+
+    with ThreadPoolExecutor(3) as threads:
+        assert list(threads.map(ask, range(3))) == [ETAG] * 3
 
 
 def test_a_part_may_be_sent_again(s3: Any) -> None:
@@ -211,7 +250,8 @@ def test_what_a_copy_refuses(s3: Any) -> None:
         ({"CopySource": "docs/src", "CopySourceIfNoneMatch": etag}, ("PreconditionFailed", 412)),
         ({"CopySource": "docs/src", "CopySourceIfMatch": '"x"'}, ("PreconditionFailed", 412)),
         ({"CopySource": "docs/src", "Key": "src"}, ("InvalidRequest", 400)),
-        ({"CopySource": "docs/src?versionId=7"}, ("NoSuchVersion", 404)),
+        ({"CopySource": "docs/src?versionId=7"}, ("InvalidArgument", 400)),
+        ({"CopySource": f"docs/src?versionId={'7' * 32}"}, ("NoSuchVersion", 404)),
         ({"CopySource": "docs/src", "MetadataDirective": "KEEP"}, ("InvalidArgument", 400)),
     ):
         with pytest.raises(ClientError) as caught:

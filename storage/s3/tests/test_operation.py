@@ -3,16 +3,8 @@
 import pytest
 
 from storage.s3.errors import CODES, S3Error, document
-from storage.s3.operation import (
-    PERMISSIONS,
-    Operation,
-    Target,
-    classify,
-    has_prefix,
-    in_domain,
-    locate,
-    parse_query,
-)
+from storage.s3.operation import PERMISSIONS, Operation, classify
+from storage.s3.target import Target, has_prefix, in_domain, locate, parse_query
 
 DOMAIN = "s3.localhost"
 

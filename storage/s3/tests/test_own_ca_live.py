@@ -14,7 +14,8 @@ from gateway.db.scope import platform_scope
 from gateway.edge import ca
 from storage.models import Backend
 from storage.services import connections
-from tests.stack import Account, Process, Stack, free_ports, listens
+from tests.ports import free_port
+from tests.stack import Account, Process, Stack, listens
 
 BODY = os.urandom(300_000)
 
@@ -27,7 +28,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> ca.EdgeCertificate:
 
 @pytest.fixture(scope="module")
 def endpoint(certificate: ca.EdgeCertificate, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    [port] = free_ports(1)
+    port = free_port()
     keys = ("--ssl-cert", str(certificate.certificate), "--ssl-key", str(certificate.private_key))
     command = (sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port), *keys)
     process = Process("moto-tls", tmp_path_factory.mktemp("moto-tls"), dict(os.environ), *command)

@@ -170,12 +170,15 @@ def test_what_complete_refuses(s3: Any) -> None:
         ([good | {"ChecksumSHA256": "bad"}], {}, "InvalidPart"),
         ([good], {"ChecksumSHA256": "bad"}, "BadDigest"),
         ([good], {"ChecksumType": "FULL_OBJECT"}, "InvalidRequest"),
+        ([good], {"ChecksumType": "other"}, "InvalidRequest"),
         ([good], {"MpuObjectSize": 2}, "InvalidRequest"),
+        ([good], {"MpuObjectSize": -1}, "InvalidRequest"),
         ([], {}, "MalformedXML"),
     ):
         told = refusal(s3.complete_multipart_upload, **ours, MultipartUpload={"Parts": lines}, **more)
         assert told == (400, code), (lines, more)
     s3.abort_multipart_upload(**ours)
+    assert refusal(s3.create_multipart_upload, **which, ChecksumType="FULL_OBJECT") == (400, "InvalidRequest")
     assert refusal(
         s3.create_multipart_upload, **which, ChecksumAlgorithm="SHA1", ChecksumType="FULL_OBJECT"
     ) == (400, "InvalidRequest")

@@ -9,8 +9,9 @@ import pytest
 from botocore.auth import HmacV1PostAuth, S3SigV4PostAuth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
+from defusedxml.ElementTree import fromstring
 
-from storage.s3 import post_policy
+from storage.s3 import errors, post_policy
 from storage.s3.errors import S3Error
 from storage.s3.post_policy import Range
 
@@ -251,6 +252,9 @@ def test_a_malformed_condition(condition: Any) -> None:
         encoded({"EXPIRATION": LATER, "conditions": []}),
         encoded({"expiration": LATER, "CONDITIONS": []}),
         encoded({"expiration": LATER, "conditions": [], "extra": 1}),
+        encoded({"expiration": LATER, "conditions": [], "\ud800": 1}),
+        encoded({"expiration": "\udfff", "conditions": []}),
+        encoded({"expiration": LATER, "conditions": [["\ud800", "$key", "k"]]}),
         *(
             encoded({"expiration": text, "conditions": []})
             for text in (
@@ -268,6 +272,7 @@ def test_a_malformed_policy(policy: str) -> None:
     with pytest.raises(S3Error) as caught:
         post_policy.check(policy, {}, NOW)
     assert caught.value.code == "InvalidPolicyDocument"
+    fromstring(errors.document(caught.value, "/docs", "id", "host"))  # it can be told
 
 
 def test_expiry() -> None:

@@ -14,13 +14,11 @@ from botocore.exceptions import ClientError
 
 from tests.stack import Account, Stack
 
+pytestmark = pytest.mark.parametrize(
+    "backend", ["moto", pytest.param("radosgw", marks=pytest.mark.long)], indirect=True, scope="module"
+)
+
 MIB = 1 << 20
-
-
-@pytest.fixture(scope="module", params=["moto", pytest.param("radosgw", marks=pytest.mark.long)])
-def backend(request: pytest.FixtureRequest) -> str:
-    name: str = request.getfixturevalue(request.param)
-    return name
 
 
 @pytest.fixture(scope="module")
@@ -102,8 +100,10 @@ def test_joined_and_copied_objects_have_versions(s3: Any) -> None:
 
 def test_many_versions_are_deleted_at_once(s3: Any) -> None:
     made = [s3.put_object(Bucket="versioned", Key="many", Body=b"x")["VersionId"] for _ in range(5)]
-    doomed = [{"Key": "many", "VersionId": version} for version in made]
-    assert len(s3.delete_objects(Bucket="versioned", Delete={"Objects": doomed})["Deleted"]) == 5
+    doomed = [{"Key": "many", "VersionId": version} for version in [*made, "no id"]]
+    answer = s3.delete_objects(Bucket="versioned", Delete={"Objects": doomed})
+    assert len(answer["Deleted"]) == 5
+    assert [(row["VersionId"], row["Code"]) for row in answer["Errors"]] == [("no id", "NoSuchVersion")]
     assert shown(s3, "many") == []
 
 

@@ -11,7 +11,8 @@ from botocore.auth import S3SigV4Auth, S3SigV4QueryAuth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from storage.s3 import claims, sigv4
+from storage import temporary
+from storage.s3 import claims, sigv4, sigv4_claim
 from storage.s3.errors import S3Error
 
 FOLDER = Path(__file__).parent / "vectors"
@@ -332,8 +333,11 @@ def test_presigned_times(monkeypatch: pytest.MonkeyPatch, seconds: int, message:
 @pytest.mark.parametrize(
     ("expires", "code"),
     [
-        *((bad, "AccessDenied") for bad in ("0", "604801", "-1", "9" * 30)),
-        *((bad, "AuthorizationQueryParametersError") for bad in ("1e3", "", "x", "--1", "٣")),
+        *((over, "AccessDenied") for over in ("0", "-1", "-1000")),
+        *(
+            (bad, "AuthorizationQueryParametersError")
+            for bad in ("604801", "9" * 30, "1e3", "", "x", "--1", "٣")
+        ),
     ],
 )
 def test_presigned_expiry_out_of_bounds(monkeypatch: pytest.MonkeyPatch, expires: str, code: str) -> None:
@@ -472,3 +476,28 @@ def test_signing_keys_are_kept_per_secret() -> None:
     one = sigv4.signing_key("a", "20260301", "r", "s3")
     assert sigv4.signing_key("a", "20260301", "r", "s3") is one
     assert sigv4.signing_key("b", "20260301", "r", "s3") != one
+
+
+def test_what_strangers_write_long_is_not_kept() -> None:
+    kept = (sigv4_claim._kept_parts, sigv4_claim._kept_names, sigv4._reencoded, temporary._opened)
+    before = [each.cache_info().currsize for each in kept]
+    for number in range(3):
+        names = ";".join(sorted(["host", *(f"x-{number}-{n:05}" for n in range(2000))]))
+        claim = f"Credential={GOOD['Credential']}, SignedHeaders={names}, Signature={GOOD['Signature']}"
+        headers = {
+            "host": "h",
+            "x-amz-date": "20260301T120000Z",
+            "x-amz-content-sha256": EMPTY,
+            "authorization": f"AWS4-HMAC-SHA256 {claim}",
+        }
+        found = read(headers, "", NOW)
+        assert isinstance(found, sigv4.Claim)
+        assert len(found.signed_headers) == 2001
+        sigv4.canonical_query(f"prefix={number}+{'x' * 10_000}")
+        assert temporary.opened("GTX", f"{number}{'x' * 8000}") is None
+        headers["authorization"] = headers["authorization"].replace("/r/", f"/{'r' * 1000}{number}/")
+        with pytest.raises(S3Error, match="Credential is mal-formed"):
+            read(headers, "", NOW)
+    # The short credential is one that tests and clients show again and again.
+    after = [each.cache_info().currsize for each in kept]
+    assert [b - a for a, b in zip(before, after, strict=True)] in ([0, 0, 0, 0], [1, 0, 0, 0])

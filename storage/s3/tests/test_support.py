@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from storage.s3.errors import S3Error
-from storage.s3.operation import Operation, Target, classify
+from storage.s3.operation import Operation, classify
+from storage.s3.target import Target
 from storage.s3.tests import support
 
 

@@ -51,7 +51,7 @@ def test_tags(s3: Any) -> None:
     assert "x-amz-tagging-count" not in s3.head_object(**which)["ResponseMetadata"]["HTTPHeaders"]
     many = {"TagSet": [{"Key": str(n), "Value": ""} for n in range(11)]}
     assert refusal(s3.put_object_tagging, **which, Tagging=many) == (400, "InvalidTag")
-    assert refusal(s3.put_object, **which, Tagging="a=1&a=2") == (400, "InvalidTag")
+    assert refusal(s3.put_object, **which, Tagging="a=1&a=2") == (400, "InvalidArgument")
     nobody = {"Bucket": "docs", "Key": "nobody"}
     assert refusal(s3.get_object_tagging, **nobody) == (404, "NoSuchKey")
     assert refusal(s3.put_object_tagging, **nobody, Tagging={"TagSet": []}) == (404, "NoSuchKey")
@@ -126,6 +126,13 @@ def test_a_legal_hold(s3: Any, locked: str) -> None:
     s3.put_object_legal_hold(**which, LegalHold={"Status": "OFF"})
     assert s3.get_object_legal_hold(**which)["LegalHold"] == {"Status": "OFF"}
     assert status(s3.delete_object(**which, VersionId=version)) == 204
+    s3.put_object(**which, Body=b"x")
+    assert refusal(s3.get_object_legal_hold, **which) == (404, "NoSuchObjectLockConfiguration")
+    s3.put_object_retention(**which, Retention={"Mode": "GOVERNANCE", "RetainUntilDate": LATER})
+    assert refusal(s3.get_object_legal_hold, **which) == (404, "NoSuchObjectLockConfiguration")
+    s3.put_object_legal_hold(**which, LegalHold={"Status": "OFF"})
+    assert s3.get_object_legal_hold(**which)["LegalHold"] == {"Status": "OFF"}
+    assert s3.get_object_retention(**which)["Retention"]["Mode"] == "GOVERNANCE"
 
 
 def test_an_upload_is_locked_when_it_is_complete(s3: Any, locked: str) -> None:

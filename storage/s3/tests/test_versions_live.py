@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from gateway.db.scope import platform_scope
+from storage.models import BucketUsage
 from storage.s3.tests.outcomes import refusal, status
 from tests.stack import Account, Stack
 
@@ -25,6 +27,21 @@ def bucket(account: Account, s3: Any) -> str:
     name = account.bucket("versions")
     s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
     return name
+
+
+def test_what_one_request_deletes_twice_is_counted_once(account: Account, s3: Any) -> None:
+    name = account.bucket("counted")
+    for versioning in ("", "Enabled", "Suspended"):
+        if versioning:
+            s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": versioning})
+        s3.put_object(Bucket=name, Key=f"stays{versioning}", Body=b"x")
+        version = s3.put_object(Bucket=name, Key="k", Body=b"1234567").get("VersionId", "null")
+        doomed = {"Objects": [{"Key": "k"}, {"Key": "k", "VersionId": version}]}
+        assert len(s3.delete_objects(Bucket=name, Delete=doomed)["Deleted"]) == 2
+        with account.stack.database(), platform_scope("tests"):
+            kept = BucketUsage.objects.get(bucket__name=name, tenant=account.who.tenant)
+            there = s3.list_object_versions(Bucket=name)["Versions"]
+            assert (kept.bytes, kept.objects_count) == (sum(row["Size"] for row in there), len(there))
 
 
 def test_each_write_is_a_version(s3: Any, bucket: str) -> None:
@@ -81,13 +98,17 @@ def test_many_at_once(s3: Any, bucket: str) -> None:
         {"Key": "many/0", "VersionId": marked[0]["DeleteMarkerVersionId"]},
         {"Key": "many/1", "VersionId": versions[1]},
         {"Key": "many/2", "VersionId": "no id"},
+        {"Key": "many/2", "VersionId": "abc"},
+        {"Key": "many/2", "VersionId": "A" * 32},
     ]
     answer = s3.delete_objects(Bucket=bucket, Delete={"Objects": doomed})
     gone = {row["Key"]: row for row in answer["Deleted"]}
     assert gone["many/0"]["DeleteMarker"] is True
     assert gone["many/1"] == {"Key": "many/1", "VersionId": versions[1]}
+    assert gone["many/2"] == {"Key": "many/2", "VersionId": "A" * 32}  # could be one, and is gone already
     assert [(row["Key"], row["VersionId"], row["Code"]) for row in answer["Errors"]] == [
-        ("many/2", "no id", "InvalidArgument")
+        ("many/2", "no id", "NoSuchVersion"),
+        ("many/2", "abc", "NoSuchVersion"),
     ]
     assert s3.get_object(Bucket=bucket, Key="many/0")["VersionId"] == versions[0]
     assert refusal(s3.get_object, Bucket=bucket, Key="many/1") == (404, "NoSuchKey")

@@ -10,6 +10,7 @@ import pytest
 from storage.index import Expected, ObjectRow
 from storage.index.types import DeleteOutcome
 from storage.s3 import conditional, copy_source, parts, ranges, versions, xml_deletes, xml_multipart
+from storage.s3.context import _copy_source
 from storage.s3.errors import S3Error
 from storage.s3.xml_deletes import Doomed, Outcome
 
@@ -51,6 +52,8 @@ def test_conditions_of_writes(sent: dict[str, str], expected: Any) -> None:
             Expected(last_modified=TIME),
         ),
         ({"x-amz-if-match-last-modified-time": "2026-03-01T12:00:00.5Z"}, Expected(last_modified=TIME)),
+        ({"x-amz-if-match-last-modified-time": "2026-03-02T11:59:00+23:59"}, Expected(last_modified=TIME)),
+        ({"x-amz-if-match-last-modified-time": "0001-01-01T00:00:00+23:59"}, "InvalidArgument"),
         ({"x-amz-if-match-last-modified-time": "yesterday"}, "InvalidArgument"),
     ],
 )
@@ -60,7 +63,9 @@ def test_conditions_of_deletes(sent: dict[str, str], expected: Any) -> None:
             conditional.deletion(sent)
         assert caught.value.code == expected
     else:
-        assert conditional.deletion(sent) == expected
+        found = conditional.deletion(sent)
+        assert found == expected
+        assert found is None or found.last_modified is None or found.last_modified.tzinfo is UTC
 
 
 def test_what_shall_be_deleted() -> None:
@@ -90,7 +95,7 @@ def test_what_shall_be_deleted() -> None:
     ids=range(9),
 )
 def test_deletions_that_are_none(document: bytes) -> None:
-    with pytest.raises(S3Error, match="MalformedXML"):
+    with pytest.raises(S3Error, match="MalformedXML" if document else "MissingRequestBodyError"):
         xml_deletes.read(document)
 
 
@@ -147,6 +152,7 @@ def test_a_part_of_an_object() -> None:
         ("b/k", ("b", "k", None)),
         ("/b/k/l%20%2B", ("b", "k/l +", None)),
         ("b%2Fk%2Fl", ("b", "k/l", None)),
+        ("/%2Fb%2Fk", ("b", "k", None)),
         ("b/%3FversionId", ("b", "?versionId", None)),
         ("b/k?versionId=null", ("b", "k", "null")),
         ("b/k?versionId=a.b-c_%2D", ("b", "k", "a.b-c_-")),
@@ -154,6 +160,9 @@ def test_a_part_of_an_object() -> None:
 )
 def test_sources_of_copies(header: str, expected: tuple[str, str, str | None]) -> None:
     assert tuple(copy_source.parse(header)) == expected
+    # What policies are asked about is what is copied.
+    said = f"{expected[0]}/{expected[1]}"
+    assert _copy_source({copy_source.HEADER: header}) == (said, f"/{said}")
 
 
 @pytest.mark.parametrize("version_id", ["", "a b", "a/b", "ü", "a" * 1025])

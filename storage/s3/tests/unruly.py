@@ -13,17 +13,34 @@ from aiohttp import web
 from storage.s3.text import http_date
 
 Mood = Literal[
-    "well", "500", "503", "500 but done", "closes", "closes but done", "truncates", "lies", "stalls"
+    "well",
+    "500",
+    "503",
+    "500 but done",
+    "closes",
+    "closes but done",
+    "truncates",
+    "lies",
+    "stalls",
+    "refuses",
 ]
 
 
 class Unruly:
-    """`objects` are by path, /bucket/key: body and when. `mood` is for objects' requests from now on."""
+    """The backend `name`. `objects` are by path, /bucket/key: body and when.
 
-    def __init__(self) -> None:
+    `mood` is for objects' requests from now on; while it is `stalls` nothing is answered at all.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
         self.objects: dict[str, tuple[bytes, datetime]] = {}
         self.mood: Mood = "well"
+        self.refusal = (400, "EntityTooLarge")
+        """Status and code of what it says while it `refuses`."""
         self.port = 0
+        self.stalled = 0
+        """How many requests wait at it."""
         self._loop = asyncio.new_event_loop()
         self._ready = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -31,12 +48,12 @@ class Unruly:
     def start(self) -> str:
         """Its endpoint."""
         self._thread.start()
-        assert self._ready.wait(10)
+        assert self._ready.wait(60)
         return f"http://127.0.0.1:{self.port}"
 
     def stop(self) -> None:
         self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(10)
+        self._thread.join(60)
         self._loop.close()
 
     def _run(self) -> None:
@@ -53,15 +70,24 @@ class Unruly:
         self._loop.run_until_complete(runner.cleanup())
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
-        path, mood = request.path, self.mood
+        path = request.path
+        self.stalled += 1
+        try:
+            while self.mood == "stalls":
+                await asyncio.sleep(0.05)
+        finally:
+            self.stalled -= 1
+        mood = self.mood
         if path.count("/") < 2 or path.endswith("/"):
             return web.Response()  # all buckets are there
         if request.method == "PUT":
             return await self._put(request, path, mood)
+        if request.method == "POST":
+            return await self._post(request, path)
         if mood in ("500", "503"):
             return web.Response(status=int(mood))
-        if mood == "stalls":
-            await asyncio.sleep(3600)
+        if mood == "refuses":
+            return self._refused()
         if request.method == "DELETE":
             self.objects.pop(path, None)
             return self._cut(request) if mood == "closes but done" else web.Response(status=204)
@@ -73,10 +99,24 @@ class Unruly:
             self.objects[path] = (body, datetime.now(UTC))
         if mood.startswith(("500", "503")):
             return web.Response(status=int(mood[:3]))
+        if mood == "refuses":
+            return self._refused()
         if mood.startswith("closes"):
             return self._cut(request)
         tag = "0" * 32 if mood == "lies" else _etag(body)
         return web.Response(headers={"ETag": f'"{tag}"'})
+
+    async def _post(self, request: web.Request, path: str) -> web.StreamResponse:
+        """Uploads of one part. Complete answers in pieces, and with blanks first, as who joins much does."""
+        if "uploads" in request.query:
+            return web.Response(text="<R><UploadId>their-id</UploadId></R>")
+        await request.read()
+        answer = web.StreamResponse()
+        await answer.prepare(request)
+        for piece in (" ", "\n ", "<R><ETag>&quot;", f"{_etag(self.objects[path][0])}&quot;</ETag></R>"):
+            await answer.write(piece.encode())
+            await asyncio.sleep(0.03)
+        return answer
 
     async def _get(self, request: web.Request, path: str, mood: Mood) -> web.StreamResponse:
         found = self.objects.get(path)
@@ -92,6 +132,10 @@ class Unruly:
                 return self._cut(request)
             await answer.write(body)
         return answer
+
+    def _refused(self) -> web.Response:
+        status, code = self.refusal
+        return web.Response(status=status, text=f"<Error><Code>{code}</Code></Error>")
 
     def _cut(self, request: web.Request) -> web.Response:
         assert request.transport is not None

@@ -57,7 +57,7 @@ def test_public_access() -> None:
 
 
 def test_ownership() -> None:
-    assert ownership.read(ownership.write("BucketOwnerEnforced")) == "BucketOwnerEnforced"
+    assert ownership.read(ownership.write()) == "BucketOwnerEnforced"
     rule = "<Rule><ObjectOwnership>{}</ObjectOwnership></Rule>".format
     wrapped = "<OwnershipControls>{}</OwnershipControls>".format
     assert code_of(ownership.read, wrapped(rule("ObjectWriter"))) == "NotImplemented"
@@ -116,9 +116,15 @@ def test_creation() -> None:
         "<Location><Name>x</Name><Type>LocalZone</Type></Location><Bucket><Type>Directory</Type></Bucket>"
     )
     assert code_of(creation.read, wrapped(directory)) == "NotImplemented"
-    assert creation.location().endswith(
-        b'<LocationConstraint xmlns="http://s3.amazonaws.com/doc/2006-03-01/"/>'
+    assert code_of(creation.read, wrapped("<LocationConstraint>e u</LocationConstraint>")) == (
+        "InvalidLocationConstraint"
     )
+    place = wrapped("<LocationConstraint>us-east-1</LocationConstraint>")
+    assert creation.read(place.encode()).location == ""
+    xmlns = 'xmlns="http://s3.amazonaws.com/doc/2006-03-01/"'
+    for said in ("", "eu-west-1"):
+        told = creation.location(said).decode()
+        assert told.endswith(f"<LocationConstraint {xmlns}>{said}</LocationConstraint>")
 
 
 def test_what_has_one_value() -> None:
@@ -205,3 +211,10 @@ def test_headers_that_ask_for_what_is_so() -> None:
     assert acl.check_headers({"x-amz-acl": "private"}, public_blocked=True)
     assert acl.check_headers({"x-amz-acl": "bucket-owner-full-control"}, public_blocked=True)
     assert not acl.check_headers({}, public_blocked=True)
+
+
+def test_private_is_another_acl_where_the_ownership_was_asked_for() -> None:
+    assert acl.check_headers({"x-amz-acl": "bucket-owner-full-control"}, public_blocked=False, enforced=True)
+    with pytest.raises(S3Error) as caught:
+        acl.check_headers({"x-amz-acl": "private"}, public_blocked=False, enforced=True)
+    assert caught.value.code == "AccessControlListNotSupported"

@@ -22,6 +22,9 @@ async def get(request: Request, front: Front) -> Decision:
 async def put(request: Request, front: Front, receive_body: Receive) -> Answer:
     default = lock.read(await verbs.document(request, receive_body))
     await verbs.change(
-        request, front, lambda bucket, actor: bucket_settings.set_object_lock(bucket, default, actor=actor)
+        request,
+        front,
+        lambda bucket, actor: bucket_settings.set_object_lock(bucket, default, actor=actor),
+        asks_backend=True,
     )
     return answers.empty()

@@ -18,6 +18,9 @@ async def get(request: Request, front: Front) -> Decision:
 async def put(request: Request, front: Front, receive_body: Receive) -> Answer:
     status = versioning.read(await verbs.document(request, receive_body))
     await verbs.change(
-        request, front, lambda bucket, actor: bucket_settings.set_versioning(bucket, status, actor=actor)
+        request,
+        front,
+        lambda bucket, actor: bucket_settings.set_versioning(bucket, status, actor=actor),
+        asks_backend=True,
     )
     return answers.empty()
