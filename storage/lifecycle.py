@@ -14,6 +14,9 @@ from typing import Any, Final
 from urllib.parse import quote
 
 DAY_SECONDS: Final = 86_400
+# A rule may say more days than there are: what is due then never is.
+_NEVER: Final = datetime(9999, 12, 31, tzinfo=UTC)
+_BEFORE_ALL: Final = datetime(1, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,19 +62,25 @@ def rules_of(configured: Sequence[Mapping[str, Any]]) -> list[Rule]:
 
 
 def falls_due(since: datetime, days: int, day_seconds: int = DAY_SECONDS) -> datetime:
-    """The moment `days` after."""
-    due = since + timedelta(seconds=days * day_seconds)
-    if day_seconds != DAY_SECONDS:
-        return due
-    midnight = due.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    return midnight if midnight == due else midnight + timedelta(days=1)
+    """The moment `days` after; at most the last midnight that there is."""
+    try:
+        due = since + timedelta(seconds=days * day_seconds)
+        if day_seconds != DAY_SECONDS:
+            return due
+        midnight = due.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+        return midnight if midnight == due else midnight + timedelta(days=1)
+    except OverflowError:
+        return _NEVER
 
 
 def cutoff(now: datetime, days: int, day_seconds: int = DAY_SECONDS) -> datetime:
     """What began then or before is due now: `falls_due(since, days) <= now`."""
     if day_seconds == DAY_SECONDS:
         now = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    return now - timedelta(seconds=days * day_seconds)
+    try:
+        return now - timedelta(seconds=days * day_seconds)
+    except OverflowError:
+        return _BEFORE_ALL
 
 
 def expiration_header(
@@ -91,8 +100,26 @@ def expiration_header(
     if not found:
         return None
     moment, rule_id = min(found)
-    at = format_datetime(moment.astimezone(UTC), usegmt=True)
-    return f'expiry-date="{at}", rule-id="{quote(rule_id, safe="")}"'
+    return f'expiry-date="{_http_date(moment)}", rule-id="{quote(rule_id, safe="")}"'
+
+
+def abort_of(
+    rules: Sequence[Rule], key: str, initiated_at: datetime, day_seconds: int = DAY_SECONDS
+) -> tuple[str, str] | None:
+    """When an unfinished upload ends, as x-amz-abort-date says it, and by which rule; None where none is about it."""
+    found = [
+        (falls_due(initiated_at, rule.abort_days, day_seconds), rule.id)
+        for rule in rules
+        if rule.abort_days is not None and key.startswith(rule.prefix)
+    ]
+    if not found:
+        return None
+    moment, rule_id = min(found)
+    return _http_date(moment), quote(rule_id, safe="")
+
+
+def _http_date(moment: datetime) -> str:
+    return format_datetime(moment.astimezone(UTC), usegmt=True)
 
 
 def _rule(rule: Mapping[str, Any]) -> Rule:

@@ -10,6 +10,7 @@ from storage.services import (
     intents,
     placements,
     scanner,
+    share_links,
     sweeps,
     usage,
     verify,
@@ -54,6 +55,11 @@ def sample_usage() -> None:
 @shared_task
 def sweep_uploads() -> None:
     sweeps.end_old_uploads()
+
+
+@shared_task
+def sweep_share_links() -> None:
+    share_links.sweep()
 
 
 @shared_task

@@ -20,7 +20,7 @@ from storage.s3.text import iso
 from tenants.principal import Principal
 from tenants.services import audit
 
-from . import backends, decisions, own_requests, rows, versions
+from . import backends, decisions, own_requests, refusals, rows
 
 
 def set_tags(
@@ -71,9 +71,8 @@ def set_retention(
         value = {"mode": mode, "until": iso(until.astimezone(UTC))}
     if backends.is_remote(bucket.placement.backend):
         wanted = lock.Retention(mode, until) if mode and until else None
-        body = lock.write_retention(wanted) if wanted else b"<Retention/>"
         headers = {"x-amz-bypass-governance-retention": "true"} if bypass_governance else {}
-        _send(bucket, key, version_id, "retention", headers, body, actor)
+        _send(bucket, key, version_id, "retention", headers, lock.write_retention(wanted), actor)
         return
     _amend(bucket, key, version_id, "retention", value, actor, bypass=bypass_governance)
 
@@ -123,7 +122,7 @@ def _amend(
         if verdict == "marker":
             raise Conflict("It is a delete marker.", code="is_delete_marker")
         if verdict == "locked":
-            raise versions.locked()
+            raise refusals.locked()
         after_commit(realtime.ring, bucket.tenant_id)
 
 

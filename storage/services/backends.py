@@ -10,6 +10,7 @@ from uuid import UUID
 
 from django.db import IntegrityError, transaction
 from django.db.models import Q
+from django.utils import timezone
 
 from gateway import crypto, env
 from gateway.db.scope import platform_scope
@@ -25,6 +26,7 @@ from tenants.services import audit, settings, snapshot
 
 from . import connections, reach
 
+_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _REGION = re.compile(r"[A-Za-z0-9-]*")
 CONNECTION_FIELDS = (
     "endpoint",
@@ -58,6 +60,7 @@ def create_backend(
         raise Invalid(f"There is no kind {kind} of backend.", errors={"kind": ["Unknown."]})
     if kind == "local" and not actor.is_staff:
         raise Forbidden("Only platform staff add the store of this machine.", code="permission_missing")
+    _check_name(name)
     backend = Backend(
         tenant=None if shared else actor.tenant,
         name=name,
@@ -101,7 +104,9 @@ def update_backend(
         transaction.atomic(),
     ):
         backend = Backend.objects.select_for_update().get(pk=backend.pk)
-        before = _public(backend)
+        before, reached = _public(backend), connection_of(backend)
+        if changes.get("name", backend.name) != backend.name:
+            _check_name(changes["name"])
         if "endpoint" in changes and (actor.is_staff or changes["endpoint"] != backend.endpoint):
             backend.may_be_private = actor.is_staff
         for field, value in changes.items():
@@ -111,6 +116,10 @@ def update_backend(
             backend.secret_sealed = crypto.seal(secret_key.encode(), backend.secret_aad)
         if backend.is_default:
             _same_owner(backend).exclude(pk=backend.pk).update(is_default=False)
+        if secret_key is not None or reached != connection_of(backend):
+            # What was found is of another connection.
+            backend.checked_at, backend.check_error, backend.failing_since = None, "", None
+            backend.next_check_at = timezone.now()
         _save(backend)
         after = _public(backend)
         if before != after or secret_key is not None:
@@ -144,9 +153,12 @@ def delete_backend(backend: Backend, *, actor: Principal) -> None:
 
 
 def check_backend(backend: Backend, *, actor: Principal) -> Backend:
-    """Try the connection now. What was found is in `checked_at`, `check_error` (empty: it works) and `capabilities`."""
+    """Try the connection now. What was found is in `checked_at`, `check_error` (empty: it works) and `capabilities`.
+
+    Raises Forbidden, NotFound, and what `connections.examine_now` does.
+    """
     _require_write(backend, actor)
-    return connections.examine(backend)
+    return connections.examine_now(backend, asker_id=actor.tenant.pk)
 
 
 def get_backend(public_id: UUID, *, actor: Principal) -> Backend:
@@ -161,17 +173,14 @@ def for_new_bucket(name: str | None, *, actor: Principal) -> Backend:
     """The backend that a bucket asks for by name, else the tenant's default, else the platform's.
 
     Raises Invalid for a name that is not within reach, Forbidden (`backend_not_allowed`) where the tenant's settings
-    leave it out: they bind new buckets, and what lies elsewhere already stays in use.
+    leave it or its region out, our own store's among them; a backend without a region is in none that is allowed. They
+    bind new buckets, and what lies elsewhere already stays in use.
     """
     chosen = _choose(name, actor)
     allowed = settings.of_tenant(actor.tenant)
     if allowed.allowed_backends is not None and chosen.name not in allowed.allowed_backends:
         raise Forbidden(f"The tenant may not use the backend {chosen.name}.", code="backend_not_allowed")
-    if (
-        allowed.allowed_regions is not None
-        and is_remote(chosen)
-        and chosen.region not in allowed.allowed_regions
-    ):
+    if allowed.allowed_regions is not None and chosen.region not in allowed.allowed_regions:
         where = chosen.region or "no region"
         raise Forbidden(
             f"The tenant may not use {where}, where {chosen.name} is.", code="backend_not_allowed"
@@ -233,14 +242,21 @@ def is_remote(backend: Backend) -> bool:
 def ensure_default_backends() -> None:
     """First start: our own store as the platform's default, and the backend that S3_BACKEND_* describes.
 
-    May run again; what exists is left as it is, so that what was changed by hand stays. Raises Invalid.
+    May run again; what exists is left as it is, so that what was changed by hand stays: STORAGE_REGION says where our
+    own store is as long as its row does not. Raises Invalid.
     """
     with platform_scope("shared backends are no tenant's rows"), transaction.atomic():
         shared = Backend.objects.filter(tenant__isnull=True)
-        shared.get_or_create(
+        own, _ = shared.get_or_create(
             name="local",
             defaults={"kind": "local", "is_default": not shared.filter(is_default=True).exists()},
         )
+        here = env.text("STORAGE_REGION")
+        if here and own.kind == "local" and not own.region:
+            own.region = here
+            _check(own)
+            _save(own)
+            snapshot.changed("backends")
         endpoint = env.text("S3_BACKEND_ENDPOINT") or env.text("S3_BACKEND_URL")
         region = env.text("S3_BACKEND_REGION")
         if not endpoint and not region:
@@ -294,17 +310,23 @@ def _as_vendor_needs(kind: str, connection: Mapping[str, Any]) -> dict[str, Any]
     return {**connection, **needed}
 
 
+def _check_name(name: str) -> None:
+    if not _NAME.fullmatch(name):
+        text = "Lower-case letters, digits and hyphens, at most 63."
+        raise Invalid(f"Not a backend's name: {text}", errors={"name": [text]})
+
+
 def _check(backend: Backend) -> None:
     """Raises Invalid for values that cannot be meant, and for a private address that staff did not name."""
     validated(backend, exclude=("tenant",))
+    if not _REGION.fullmatch(backend.region):  # it becomes a part of AWS' host names
+        raise Invalid("That is not the name of a region.", errors={"region": ["Not a region."]})
     if backend.kind == "local":
         return
     if backend.vendor and backend.vendor not in quirks.VENDORS:
         known = ", ".join(quirks.VENDORS)
         raise Invalid(f"The vendors known here are {known}.", errors={"vendor": ["Unknown."]})
     connections.check_bundle(backend.ca_bundle)
-    if not _REGION.fullmatch(backend.region):  # it becomes a part of AWS' host names
-        raise Invalid("That is not the name of a region.", errors={"region": ["Not a region."]})
     host = _host_of(backend.endpoint) if backend.endpoint else ""
     if host is None:
         raise Invalid(
@@ -313,7 +335,7 @@ def _check(backend: Backend) -> None:
     if host and not backend.may_be_private and reach.is_private(host):
         raise Invalid(
             "Only platform staff name an address that is not public.",
-            errors={"endpoint": ["Not within reach."]},
+            errors={"endpoint": ["Only platform staff name an address that is not public."]},
         )
     if not backend.endpoint and not backend.region:
         raise Invalid("Give an endpoint, or a region of AWS.", errors={"endpoint": ["Missing."]})
@@ -341,6 +363,11 @@ def _save(backend: Backend) -> None:
             backend.save()
     except IntegrityError:
         raise Conflict(f"There is a backend {backend.name} already.", errors={"name": ["Taken."]}) from None
+
+
+def connection_of(backend: Backend) -> list[Any]:
+    """What a connection test is of: how the backend is reached, and as whom."""
+    return [*(getattr(backend, field) for field in CONNECTION_FIELDS), bytes(backend.secret_sealed)]
 
 
 def _public(backend: Backend) -> dict[str, object]:

@@ -34,6 +34,12 @@ T = TypeVar("T")
 PUBLIC_BUCKETS: Final = "public_buckets"
 """The tenant's feature that, switched off, blocks all public access."""
 
+_LACKS: Final = {
+    "versioning": "keeps no versions",
+    "object_lock": "cannot lock versions",
+    "encryption": "does not encrypt by itself",
+}
+
 
 def set_versioning(bucket: Bucket, status: str, *, actor: Principal) -> Bucket:
     """`Enabled` or `Suspended`; there is no way back to neither.
@@ -133,6 +139,15 @@ def set_public_access_block(bucket: Bucket, flags: Mapping[str, bool] | None, *,
         return _save(row, "public_access_block", actor, public_access_block=wanted)
 
 
+def set_ownership(bucket: Bucket, ownership: str, *, actor: Principal) -> Bucket:
+    """What is told of who owns the objects, who is the bucket's tenant anyway: one of `Bucket.Ownership`.
+
+    Where it was asked for, the ACL `private` is refused like any other, as S3 does it.
+    """
+    with _changing(bucket, actor) as row:
+        return _save(row, "ownership", actor, ownership=ownership)
+
+
 def set_cors(bucket: Bucket, rules: list[dict[str, Any]], *, actor: Principal) -> Bucket:
     """Rules as `storage.s3.documents.cors` has them; none to remove them."""
     wanted = _valid("cors", lambda: cors.check(rules)) if rules else []
@@ -166,7 +181,7 @@ def set_quota(
 ) -> Bucket:
     """Most that the bucket may hold, noncurrent versions included; None: no limit but the tenant's.
 
-    A limit below what is there already refuses further writes and removes nothing. Raises Invalid.
+    A limit below what is there already refuses whatever brings more and removes nothing. Raises Invalid.
     """
     with _changing(bucket, actor) as row:
         return _save(row, "quota", actor, quota_bytes=quota_bytes, quota_objects=quota_objects)
@@ -221,13 +236,21 @@ def valid_tags(wanted: Mapping[str, str]) -> dict[str, str]:
 
 
 def check_capability(backend: Backend, setting: str) -> None:
-    """Our own store can all; what somebody's S3 can is known from its connection test.
+    """Raises Invalid, code `not_implemented`, for what `lacking` says."""
+    if text := lacking(backend, setting):
+        _refuse(setting, S3Error("NotImplemented", text))
 
-    `setting` is `versioning`, `object_lock` or `encryption`. Raises Invalid, code `not_implemented`.
+
+def lacking(backend: Backend, setting: str) -> str:
+    """Why a bucket there cannot have `versioning`, `object_lock` or `encryption`; empty where it can.
+
+    Our own store can all; what somebody's S3 can is known from its connection test.
     """
-    if backend.kind != "local" and not backend.capabilities.get(setting):
-        message = f"The backend {backend.name} of this bucket cannot do that."
-        _refuse(setting, S3Error("NotImplemented", message))
+    if backend.kind == "local" or backend.capabilities.get(setting):
+        return ""
+    if not backend.capabilities:
+        return f"What the backend {backend.name} can is not known before a connection test of it succeeds."
+    return f"The backend {backend.name}, where the objects lie, {_LACKS[setting]}."
 
 
 def _tenant(bucket: Bucket) -> Tenant:

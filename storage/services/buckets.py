@@ -15,7 +15,7 @@ from storage.models import Bucket, Object, ObjectVersion, Upload, WriteIntent
 from tenants.principal import Principal
 from tenants.services import audit, quotas, snapshot
 
-from . import backends, bucket_settings, placements, usage
+from . import backends, bucket_settings, intents, placements, usage
 
 _FORM = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _ADDRESS = re.compile(r"\d{1,3}(\.\d{1,3}){3}")
@@ -43,13 +43,16 @@ def create_bucket(
     backend: str | None = None,
     object_lock: bool = False,
     tags: Mapping[str, str] | None = None,
+    location: str = "",
+    ownership: str = "",
     actor: Principal,
 ) -> Bucket:
     """A bucket of the caller's tenant on the named backend, else the default one.
 
-    With `object_lock` its versions can be locked, so it has versions. On a remote backend it is made after the
-    commit; until then `placement.is_settled` is False. Raises Invalid, Conflict (code `bucket_exists`) where the
-    tenant has one of that name, QuotaExceeded.
+    With `object_lock` its versions can be locked, so it has versions. `location` (a LocationConstraint) and
+    `ownership` (one of `Bucket.Ownership`) are told to whoever asks. On a remote backend it is made after the commit;
+    until then `placement.is_settled` is False. Raises Invalid, Conflict (code `bucket_exists`) where the tenant has
+    one of that name, QuotaExceeded.
     """
     actor.require("storage.bucket.write")
     check_name(name)
@@ -66,6 +69,8 @@ def create_bucket(
             object_lock=object_lock,
             versioning=Bucket.Versioning.ENABLED if object_lock else "",
             tags=labels,
+            location=location,
+            ownership=ownership,
         )
         try:
             with transaction.atomic():
@@ -104,14 +109,16 @@ def get_bucket(name: str, *, actor: Principal) -> Bucket:
 def delete_bucket(bucket: Bucket, *, actor: Principal) -> None:
     """Remove an empty bucket, one without versions and delete markers too; unfinished uploads go with it.
 
-    Raises Conflict: `bucket_not_empty`, or `bucket_busy` while a write to its backend is under way.
+    What became of writes that overlapped or broke off is asked of its backend first. Raises Conflict:
+    `bucket_not_empty`, or `bucket_busy` while a write to its backend is under way.
     """
     actor.require("storage.bucket.delete")
+    if not _holds_objects(bucket) and WriteIntent.objects.filter(bucket=bucket).exists():
+        intents.settle(bucket)
     with transaction.atomic():
         usage.lock(bucket.tenant_id)  # no object can be committed until this is
         bucket = get_bucket(bucket.name, actor=actor)
-        kept: tuple[type[Object | ObjectVersion], ...] = (Object, ObjectVersion)
-        if any(kind.objects.filter(tenant_id=bucket.tenant_id, bucket=bucket).exists() for kind in kept):
+        if _holds_objects(bucket):
             raise Conflict("The bucket is not empty.", code="bucket_not_empty")
         if WriteIntent.objects.filter(bucket=bucket).exists():
             raise Conflict("A write to the bucket is under way; try again shortly.", code="bucket_busy")
@@ -121,6 +128,11 @@ def delete_bucket(bucket: Bucket, *, actor: Principal) -> None:
         audit.record(actor, "storage.bucket.delete", target=bucket.name)
         snapshot.changed("buckets")
         realtime.publish(bucket.tenant_id, "storage.bucket.deleted", subject=bucket.name, actor=actor)
+
+
+def _holds_objects(bucket: Bucket) -> bool:
+    kept: tuple[type[Object | ObjectVersion], ...] = (Object, ObjectVersion)
+    return any(kind.objects.filter(tenant_id=bucket.tenant_id, bucket=bucket).exists() for kind in kept)
 
 
 def _end_uploads(bucket: Bucket) -> None:

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Final
 
-from gateway.errors import DomainError, Forbidden, Invalid, NotFound
+from gateway.errors import DomainError, Forbidden, Invalid, NotFound, Unavailable, UpstreamTimeout
 from gateway.queue import after_commit
 from realtime import services as realtime
 from storage.models import Bucket
 from tenants.principal import Principal
 from tenants.services import audit
 
-from . import backends, decisions, objects, rows, versions
+from . import backends, decisions, objects, refusals, rows, versions
 
 MOST_KEYS: Final = 1000
 _BATCH: Final = 250
@@ -40,14 +40,18 @@ class Outcome:
 def delete_keys(
     bucket: Bucket, named: list[Named], *, bypass_governance: bool = False, actor: Principal
 ) -> Outcome:
-    """Delete at most MOST_KEYS: (key, version id); without a version the current object. Raises Forbidden, Invalid."""
+    """Delete at most MOST_KEYS: (key, version id); without a version the current object.
+
+    It works for some seconds; what it did not come to is refused, with these words. Raises Forbidden, Invalid,
+    Unavailable where a backend does not answer and nothing was deleted yet.
+    """
     _check(bypass_governance, actor)
     if len(named) > MOST_KEYS:
         raise Invalid(f"At most {MOST_KEYS} at once.", errors={"keys": [f"At most {MOST_KEYS}."]})
-    outcome = Outcome()
-    for batch in _batches(dict.fromkeys(named)):
-        _delete(bucket, batch, outcome, bypass_governance, actor)
-    return outcome
+    work = _Work(bucket, bypass_governance, actor)
+    left = work.delete(list(dict.fromkeys(named)))
+    work.outcome.refused += [(*one, work.stopped) for one in left]
+    return work.outcome
 
 
 def delete_below(
@@ -61,21 +65,24 @@ def delete_below(
 ) -> Outcome:
     """Delete what begins with `prefix` (empty: all), for some seconds; `next` says where to go on.
 
-    `all_versions` removes every version and delete marker for good; else current objects alone go.
+    `all_versions` removes every version and delete marker for good; else current objects alone go. Raises Forbidden,
+    Unavailable where a backend does not answer and nothing was deleted yet.
     """
     _check(bypass_governance, actor)
-    outcome = Outcome()
-    end = time.monotonic() + _SECONDS
+    work = _Work(bucket, bypass_governance, actor)
     while True:
         named, following = _page(bucket, prefix, after, all_versions)
-        for batch in _batches(named):
-            _delete(bucket, batch, outcome, bypass_governance, actor)
+        left = work.delete(named)
+        if left:
+            done = len(named) - len(left)
+            work.outcome.next = named[done - 1] if done else after
+            return work.outcome
         if following is None:
-            return outcome
+            return work.outcome
         after = following
-        if time.monotonic() > end:
-            outcome.next = after
-            return outcome
+        if work.is_over:
+            work.outcome.next = after
+            return work.outcome
 
 
 def _check(bypass_governance: bool, actor: Principal) -> None:
@@ -96,7 +103,7 @@ def _page(bucket: Bucket, prefix: str, after: Named, all_versions: bool) -> tupl
     return [(key, "") for key in keys[:MOST_KEYS]], following
 
 
-def _batches(named: Iterable[Named]) -> Iterable[list[Named]]:
+def _batches(named: Iterable[Named]) -> Iterator[list[Named]]:
     """What one commit takes: of a key one version each."""
     left = list(named)
     while left:
@@ -111,53 +118,82 @@ def _batches(named: Iterable[Named]) -> Iterable[list[Named]]:
         left = later
 
 
-def _delete(
-    bucket: Bucket, batch: list[Named], outcome: Outcome, bypass_governance: bool, actor: Principal
-) -> None:
-    allowed = []
-    for key, version_id in batch:
+class _Work:
+    """One call's deletions, until its time is over."""
+
+    def __init__(self, bucket: Bucket, bypass_governance: bool, actor: Principal) -> None:
+        self._bucket, self._bypass, self._actor = bucket, bypass_governance, actor
+        self._end = time.monotonic() + _SECONDS
+        self.outcome = Outcome()
+        self.stopped = "There was no time left for it: ask again."
+
+    @property
+    def is_over(self) -> bool:
+        return time.monotonic() > self._end
+
+    def delete(self, named: list[Named]) -> list[Named]:
+        """Delete them; of a backend's those are left that there was no time for, or no answer."""
+        if backends.is_remote(self._bucket.placement.backend):
+            return self._remotely(named)
+        for batch in _batches(named):
+            allowed = [one for one in batch if self._allows(*one)]
+            if allowed:
+                self._here(allowed)
+        return []
+
+    def _allows(self, key: str, version_id: str) -> bool:
+        action = "s3:DeleteObjectVersion" if version_id else "s3:DeleteObject"
         try:
-            action = "s3:DeleteObjectVersion" if version_id else "s3:DeleteObject"
-            decisions.require(bucket, action, key, actor=actor)
-            if bypass_governance:
-                decisions.require(bucket, "s3:BypassGovernanceRetention", key, actor=actor)
+            decisions.require(self._bucket, action, key, actor=self._actor)
+            if self._bypass:
+                decisions.require(self._bucket, "s3:BypassGovernanceRetention", key, actor=self._actor)
         except Forbidden as error:
-            outcome.refused.append((key, version_id, error.detail))
-        else:
-            allowed.append((key, version_id))
-    if backends.is_remote(bucket.placement.backend):
-        _one_by_one(bucket, allowed, outcome, bypass_governance, actor)
-        return
-    if not allowed:
-        return
-    with rows.writing():
-        told = [f"{key} {version_id}".strip() for key, version_id in islice(allowed, _TOLD)]
-        audit.record(
-            actor, "storage.object.delete", target=bucket.name, after={"count": len(allowed), "keys": told}
-        )
-        verdicts = versions.commit_deletes(bucket, allowed, bypass_governance, actor)
-        after_commit(realtime.ring, bucket.tenant_id)
-    for (key, version_id), verdict in zip(allowed, verdicts, strict=True):
-        if verdict is None:
-            outcome.deleted += 1
-        elif verdict == "locked":
-            outcome.refused.append((key, version_id, versions.locked().detail))
+            self.outcome.refused.append((key, version_id, error.detail))
+            return False
+        return True
 
+    def _here(self, allowed: list[Named]) -> None:
+        bucket, actor = self._bucket, self._actor
+        with rows.writing():
+            told = [f"{key} {version_id}".strip() for key, version_id in islice(allowed, _TOLD)]
+            audit.record(
+                actor,
+                "storage.object.delete",
+                target=bucket.name,
+                after={"count": len(allowed), "keys": told},
+            )
+            verdicts = versions.commit_deletes(bucket, allowed, self._bypass, actor)
+            after_commit(realtime.ring, bucket.tenant_id)
+        for (key, version_id), verdict in zip(allowed, verdicts, strict=True):
+            if verdict is None:
+                self.outcome.deleted += 1
+            elif verdict == "locked":
+                self.outcome.refused.append((key, version_id, refusals.locked().detail))
 
-def _one_by_one(
-    bucket: Bucket, named: list[Named], outcome: Outcome, bypass_governance: bool, actor: Principal
-) -> None:
-    for key, version_id in named:
-        try:
-            if version_id:
-                versions.delete_version(
-                    bucket, key, version_id, bypass_governance=bypass_governance, actor=actor
-                )
+    def _remotely(self, named: list[Named]) -> list[Named]:
+        """One by one, in their order. Raises Unavailable where the backend did not answer from the beginning on."""
+        bucket, actor = self._bucket, self._actor
+        for at, (key, version_id) in enumerate(named):
+            if self.is_over:
+                return named[at:]
+            if not self._allows(key, version_id):
+                continue
+            try:
+                if version_id:
+                    versions.delete_version(
+                        bucket, key, version_id, bypass_governance=self._bypass, actor=actor
+                    )
+                else:
+                    objects.delete_object(bucket, key, actor=actor)
+            except NotFound:
+                continue
+            except (Unavailable, UpstreamTimeout) as error:
+                if not self.outcome.deleted:
+                    raise
+                self.stopped = error.detail
+                return named[at:]
+            except DomainError as error:
+                self.outcome.refused.append((key, version_id, error.detail))
             else:
-                objects.delete_object(bucket, key, actor=actor)
-        except NotFound:
-            continue
-        except DomainError as error:
-            outcome.refused.append((key, version_id, error.detail))
-        else:
-            outcome.deleted += 1
+                self.outcome.deleted += 1
+        return []

@@ -4,57 +4,120 @@ from __future__ import annotations
 
 import logging
 import ssl
+from collections.abc import Callable, Iterable
 from datetime import timedelta
+from typing import Any
 
 from django.db import transaction
-from django.db.models import Q
 from django.utils import timezone
 
 from gateway import crypto
 from gateway.db.locks import advisory_lock
 from gateway.db.scope import platform_scope
-from gateway.errors import Invalid
+from gateway.errors import Invalid, UpstreamTimeout
+from realtime import services as realtime
 from storage import providers, tasks
-from storage.models import Backend
-from storage.providers import quirks
+from storage.models import Backend, Placement
+from storage.providers import Findings, quirks
 from tenants.services import snapshot
 
-from . import backends
+from . import backends, far
 
 log = logging.getLogger(__name__)
 
-EVERY, EVERY_FAILING = timedelta(hours=6), timedelta(minutes=10)
+EVERY = timedelta(hours=6)
+# While it fails: rarer the longer it does.
+SOONEST, LATEST = timedelta(minutes=1), timedelta(minutes=10)
+PATIENCE_SECONDS = 25.0
+# A test that was asked for and is lost is asked for again.
+_ASKED = timedelta(minutes=3)
 _LONGEST_BUNDLE = 256 << 10
 
 
-def examine(backend: Backend) -> Backend:
-    """Try the connection, and what the backend can; writes what was found. Never raises for the backend's failings.
+def examine_now(backend: Backend, *, asker_id: int) -> Backend:
+    """As `examine`, for somebody of the tenant `asker_id` who waits for it.
 
-    What it could is kept while it does not answer: buckets that keep versions go on doing so.
+    Raises UpstreamTimeout where it takes longer than a person waits (it is then tested in the background),
+    Unavailable where too many wait already.
+    """
+    try:
+        return examine(backend, lambda probe: far.ask(probe, asker_id, backend.pk, seconds=PATIENCE_SECONDS))
+    except UpstreamTimeout:
+        with platform_scope("a shared backend is no tenant's row"):
+            Backend.objects.filter(pk=backend.pk).update(next_check_at=timezone.now())
+        raise
+
+
+def examine(
+    backend: Backend, run: Callable[[Callable[[], Findings | None]], Findings | None] = lambda probe: probe()
+) -> Backend:
+    """Try the connection, and what the backend can; the backend as it is then. Never raises for its failings.
+
+    What it could is kept while it does not answer: buckets that keep versions go on doing so. Where the connection was
+    changed meanwhile nothing is written. That it fails now, or works again, is an event of those who have it.
     """
     found, error = None, ""
     try:
         provider = backends.provider_of(backend)
-        if provider.is_remote:
-            found = provider.probe()  # type: ignore[attr-defined]
-        else:
-            provider.check()
+        found = run(lambda: _try(provider))
     except (providers.ProviderError, crypto.CannotOpen) as e:
         error = str(e)[:500]
-    backend.checked_at, backend.check_error = timezone.now(), error
-    before = (backend.vendor, backend.capabilities)
-    if found is not None:
-        backend.capabilities = dict(found.capabilities)
-        if backend.vendor in ("", quirks.GENERIC.name):
-            backend.vendor = found.vendor
     with (
         platform_scope("a shared backend is no tenant's row; the verb checked who asks"),
         transaction.atomic(),
     ):
-        backend.save(update_fields=["checked_at", "check_error", "capabilities", "vendor"])
-        if before != (backend.vendor, backend.capabilities):
+        row = Backend.objects.select_for_update().filter(pk=backend.pk).first()
+        if row is None or backends.connection_of(row) != backends.connection_of(backend):
+            return row or backend
+        before, failed = (row.vendor, row.capabilities), bool(row.check_error)
+        if found is not None:
+            row.capabilities = dict(found.capabilities)
+            if row.vendor in ("", quirks.GENERIC.name):
+                row.vendor = found.vendor
+        _note(row, error)
+        row.save(update_fields=[*_NOTED, "capabilities", "vendor"])
+        if before != (row.vendor, row.capabilities):
             snapshot.changed("backends")
-    return backend
+        if failed != bool(error):
+            _tell(row)
+    return row
+
+
+def _try(provider: Any) -> Findings | None:
+    """What a remote backend can; None of our own store, which answers or raises. Raises ProviderError."""
+    if provider.is_remote:
+        found: Findings = provider.probe()
+        return found
+    provider.check()
+    return None
+
+
+_NOTED = ("checked_at", "check_error", "failing_since", "next_check_at")
+
+
+def _note(backend: Backend, error: str) -> None:
+    now = timezone.now()
+    backend.checked_at, backend.check_error = now, error
+    if error:
+        backend.failing_since = backend.failing_since or now
+        pause = min(max((now - backend.failing_since) / 2, SOONEST), LATEST)
+    else:
+        backend.failing_since, pause = None, EVERY
+    backend.next_check_at = now + pause
+
+
+def _tell(backend: Backend) -> None:
+    """The event of a backend's tenant; of a shared one's, of all that have buckets there, in an order that never waits
+    for who waits for it.
+    """
+    kind = "storage.backend.failed" if backend.check_error else "storage.backend.recovered"
+    tenants: Iterable[int] = [backend.tenant_id] if backend.tenant_id is not None else []
+    if backend.tenant_id is None:
+        there = Placement.objects.filter(backend=backend).order_by("tenant_id")
+        tenants = there.values_list("tenant_id", flat=True).distinct()
+    for tenant_id in tenants:
+        data: dict[str, object] = {"shared": backend.tenant_id is None}
+        realtime.publish(tenant_id, kind, subject=backend.name, data=data)
 
 
 def examine_one(backend_id: int) -> None:
@@ -69,13 +132,22 @@ def examine_one(backend_id: int) -> None:
 
 
 def sweep() -> None:
-    """Test again what was not lately: what works every EVERY, what fails every EVERY_FAILING."""
+    """Have tested what is due: what works every EVERY, what fails or a request has doubted sooner."""
     now = timezone.now()
-    due = Q(checked_at=None) | Q(checked_at__lt=now - EVERY)
-    due |= Q(checked_at__lt=now - EVERY_FAILING) & ~Q(check_error="")
     with platform_scope("a sweep looks at all tenants"):
-        for pk in Backend.objects.filter(due).order_by("checked_at").values_list("pk", flat=True)[:200]:
-            tasks.check_backend.delay(pk)
+        due = Backend.objects.filter(next_check_at__lte=now).order_by("next_check_at")
+        for pk, at in due.values_list("pk", "next_check_at")[:200]:
+            if Backend.objects.filter(pk=pk, next_check_at=at).update(next_check_at=now + _ASKED):
+                tasks.check_backend.delay(pk)
+
+
+def doubt(backend: Backend) -> None:
+    """Have the connection tested soon, at most once a minute: a request to it has failed on its way."""
+    soon = timezone.now()
+    if backend.checked_at is not None:
+        soon = max(soon, backend.checked_at + SOONEST)
+    with platform_scope("a shared backend is no tenant's row"):
+        Backend.objects.filter(pk=backend.pk, next_check_at__gt=soon).update(next_check_at=soon)
 
 
 def check_bundle(bundle: str) -> None:

@@ -25,24 +25,24 @@ DEFAULT = timedelta(hours=1)
 def issue(lifetime: timedelta = DEFAULT, *, policy: str = "", actor: Principal) -> Issued:
     """Credentials that act as the caller in the caller's tenant, from 15 minutes to 12 hours.
 
-    They end before that with the user, the membership, the tenant, and with the API key that asked where it ends
-    sooner; they may do no more than the caller's credential. `policy` (JSON without principals) narrows them further.
-    Nothing of them is kept but the audit entry. Raises Forbidden, Invalid by field.
+    They end before that with the user, the membership, the tenant, and with the API key that asked; they may do no
+    more than the caller's credential. `policy` (JSON without principals) narrows them further. Nothing of them is kept
+    but the audit entry. Raises Forbidden, Invalid by field.
     """
     actor.require_entry()
     if actor.user is None:
         raise Invalid("Credentials belong to a user.")
     check(lifetime, policy)
-    bounds = key_reach.bounds_of(actor)
+    bounds, key = key_reach.bounds_of(actor), key_reach.key_of(actor)
     parent, _ = access_keys.signing_key(actor=actor)
-    narrowed = actor.credential.kind == "api_key"
     issued = temporary.issue(
         parent,
         lifetime,
         ends_by=bounds.expires_at,
-        permissions=sorted(actor.permissions & PERMISSIONS.keys()) if narrowed else None,
+        permissions=sorted(actor.permissions & PERMISSIONS.keys()) if key else None,
         networks=bounds.networks,
         policy=policy,
+        api_key=key.pk if key else None,
     )
     _tell(issued, policy, actor)
     return issued

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
 
@@ -26,12 +26,16 @@ from . import bucket_settings
 
 ACTION_NAMES: Final = sorted(f"s3:{action.name}" for action in ACTIONS.values())
 _OWNER: Final = "owner"
+_TAG_KEYS: Final = "s3:requestobjecttagkeys"
 _ARN: Final = re.compile(r"arn:aws:iam::(?P<account>[^:]*):user/(?P<user>[^:]+)\Z")
 
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """What a request has beside who asks for what. Values of the conditions' keys are made of it."""
+    """What a request has beside who asks for what. Values of the conditions' keys are made of it.
+
+    `said` are values of condition keys, as `keys.normal` has them, that hold in place of what is made here.
+    """
 
     caller: Caller
     owner: str
@@ -39,8 +43,15 @@ class Situation:
     secure: bool = True
     tags: Mapping[str, str] | None = None
     prefix: str | None = None
+    said: Mapping[str, str] = field(default_factory=dict)
 
     def __call__(self, key: str) -> Sequence[str] | None:
+        if key in self.said:
+            return (self.said[key],)
+        if key == _TAG_KEYS:
+            return [
+                name[len(keys.REQUEST_TAG) :] for name in self.said if name.startswith(keys.REQUEST_TAG)
+            ] or None
         now = datetime.now(UTC)
         known_here = {
             "aws:sourceip": self.ip,
@@ -97,24 +108,37 @@ def simulate(
     ip: str | None = None,
     secure: bool = True,
     policy: str | None = None,
+    context: Mapping[str, str] | None = None,
     actor: Principal,
 ) -> Decision:
     """What `who` would be answered, with the reason. Nothing is done.
 
     `who` is a username of the tenant, `anonymous`, or the ARN of a user of any tenant, of which those elsewhere hold no
-    permission here. `policy` is tried in place of the bucket's own. Raises Invalid, Forbidden.
+    permission here. `policy` is tried in place of the bucket's own. `context` are values of condition keys that the
+    request shall have (`s3:prefix`). Raises Invalid, Forbidden.
     """
     actor.require("storage.bucket.read")
     if known(action) is None:
         raise Invalid(
             f"S3 has no action {action[:100]!r}.", errors={"action": ["Not one of S3's, as s3:GetObject is."]}
         )
+    said = _said(context or {})
     caller = _of_name(who.strip(), actor)
     rules = _rules(
         bucket, bucket.policy if policy is None else policy, actor.tenant, is_draft=policy is not None
     )
     tags = _tags_of(bucket, key) if key else None
-    return decide(rules, caller, action, key, Situation(caller, rules.tenant, ip, secure, tags))
+    situation = Situation(caller, rules.tenant, ip, secure, tags, said=said)
+    return decide(rules, caller, action, key, situation)
+
+
+def _said(context: Mapping[str, str]) -> Mapping[str, str]:
+    """Raises Invalid for a key that policies cannot ask for."""
+    unknown = [key for key in context if not keys.is_known(key.lower())]
+    if unknown:
+        text = f"{unknown[0][:100]!r} is no condition key that is known here."
+        raise Invalid(f"context: {text}", errors={"context": [text]})
+    return {keys.normal(key): value for key, value in context.items()}
 
 
 def _tags_of(bucket: Bucket, key: str) -> Mapping[str, str] | None:

@@ -25,7 +25,7 @@ from storage.index.texts import after_all
 from storage.lifecycle import Rule
 from storage.models import Bucket, Upload
 
-from . import removals
+from . import backends, removals
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +42,7 @@ ORDER BY key LIMIT %(limit)s
 """
 # Noncurrent versions count from the newest, whatever the rule then asks of them.
 _NONCURRENT = """
-SELECT key, n, version_id FROM (
+SELECT key, n, version_id, etag, last_modified FROM (
     SELECT *, row_number() OVER (PARTITION BY key ORDER BY version_seq DESC) AS n FROM storage_objectversion
     WHERE tenant_id = %(tenant)s AND bucket_id = %(bucket)s AND noncurrent_since IS NOT NULL
         AND key >= %(after)s {prefix}
@@ -52,7 +52,7 @@ ORDER BY key, n LIMIT %(limit)s
 """
 # Delete markers with nothing below them.
 _MARKERS = """
-SELECT key, version_id FROM storage_objectversion v
+SELECT key, version_id, etag, last_modified FROM storage_objectversion v
 WHERE tenant_id = %(tenant)s AND bucket_id = %(bucket)s AND is_delete_marker AND noncurrent_since IS NULL
     AND key > %(after)s AND last_modified <= %(until)s {prefix}
     AND NOT EXISTS (
@@ -136,13 +136,13 @@ class _Run:
 
     def _expire_noncurrent(self, rule: Rule, until: datetime) -> None:
         for found in self._pages(_NONCURRENT, rule, until, lambda row: (row[0], row[1])):
-            self._remove([removals.Doomed(key, version_id) for key, _, version_id in found])
+            self._remove([removals.Doomed(key, *version) for key, _, *version in found])
 
     def _expire_markers(self, rule: Rule, until: datetime) -> None:
         if not self._bucket.versioning:
             return
         for found in self._pages(_MARKERS, rule, until, lambda row: (row[0], 0)):
-            self._remove([removals.Doomed(key, version_id) for key, version_id in found])
+            self._remove([removals.Doomed(*version) for version in found])
 
     def _abort(self, rule: Rule, until: datetime) -> None:
         old = Upload.objects.filter(bucket=self._bucket, initiated_at__lte=until).order_by("initiated_at")
@@ -151,12 +151,19 @@ class _Run:
                 continue
             removals.end_upload(upload)
             self.removed += 1
+            self._check_time()
 
     def _cutoff(self, days: int) -> datetime:
         return lifecycle.cutoff(self.now, days, day_seconds())
 
     def _remove(self, doomed: list[removals.Doomed]) -> None:
-        self.removed += removals.remove(self._bucket, doomed, BY)
+        # A backend is asked about each, and may take its time.
+        at_once = 1 if backends.is_remote(self._bucket.placement.backend) else BATCH
+        for n in range(0, len(doomed), at_once):
+            self.removed += removals.remove(self._bucket, doomed[n : n + at_once], BY)
+            self._check_time()
+
+    def _check_time(self) -> None:
         if time.monotonic() > self._until:
             raise _OutOfTime
 

@@ -6,7 +6,10 @@ May run at any time and several times at once: an intent that is looked at is pu
 from __future__ import annotations
 
 import logging
+import time
+from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from django.db import connection, transaction
@@ -14,44 +17,98 @@ from django.utils import timezone
 
 from gateway import crypto
 from gateway.db.scope import platform_scope
+from gateway.errors import Unavailable, UpstreamTimeout
 from gateway.queue import after_commit
 from realtime import services as realtime
 from storage import providers
+from storage.index.commits import GIVEN_UP
+from storage.index.lease import PROCESS
 from storage.models import Bucket, Object, ObjectVersion, Placement, WriteIntent
 from storage.providers import RemoteEntry, RemoteObject
 
-from . import backends
+from . import backends, far
+
+Ask = Callable[[Callable[[], Any]], Any]
 
 log = logging.getLogger(__name__)
 
 BATCH = 500
-# A write that the backend does not show by then has failed, or is slower than any client waits.
-AGE = timedelta(hours=24)
+# How long after the end of a write was heard of the backend may take to show it.
+UNHEARD = timedelta(minutes=1)
+SLOW_SECONDS = 3.0
 CHECK_SOON, CHECK_LATE = timedelta(seconds=30), timedelta(minutes=5)
 # The backend's clock against ours, and its whole seconds.
 SKEW = timedelta(minutes=2)
 
+PROCESSES = """
+SELECT objid::bigint FROM pg_locks
+WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+    AND classid = %s AND objsubid = 2 AND granted
+"""
 _COMMIT = "SELECT storage_commit_intents(%s, %s::uuid[], %s::text[], %s::bigint[], %s, %s::text[])"
 
 
-def settle() -> int:
-    """Ask the backends about remote writes that nobody committed or gave up; how many are settled now."""
-    settled = 0
+def settle(bucket: Bucket | None = None) -> int:
+    """Ask the backends about remote writes that nobody committed or gave up; how many are settled now.
+
+    Those that are due, or all of one bucket, which is about to go: of that one, what is not there and whose end was
+    heard of counts as failed at once. A backend that keeps us waiting for nothing is asked once.
+    """
+    settled, silent, holders = 0, set[int](), _holders()
+    end = time.monotonic() + far.SECONDS
+    patience = timedelta(0) if bucket else UNHEARD
     with platform_scope("a sweep looks at all tenants"):
-        for intent in _claim():
+        for intent in _claim(bucket):
+            placement = (
+                Placement.objects.select_related("backend", "bucket")
+                .filter(bucket_id=intent.bucket_id)
+                .first()
+            )
+            if placement is not None and placement.backend_id in silent:
+                continue
+            begun = time.monotonic()
+            if bucket and begun > end:
+                break  # somebody waits for it
+            ask: Ask = _at_once
+            if bucket and placement:
+                ask = partial(
+                    far.ask, tenant_id=bucket.tenant_id, backend_id=placement.backend_id, seconds=end - begun
+                )
             try:
-                settled += _settle(intent)
-            except (providers.ProviderError, crypto.CannotOpen) as e:
+                forsaken = (
+                    intent.holder is not None
+                    and intent.holder not in holders
+                    and timezone.now() - intent.began_at > UNHEARD
+                )
+                settled += _settle(intent, placement, patience, ask, forsaken=forsaken)
+            except (providers.ProviderError, crypto.CannotOpen, Unavailable, UpstreamTimeout) as e:
                 log.warning("write intent %s: %s", intent.pk, e)
+                if placement is not None and time.monotonic() - begun > SLOW_SECONDS:
+                    silent.add(placement.backend_id)
     return settled
 
 
-def _claim() -> list[WriteIntent]:
-    """The intents that are due, put off for everybody else."""
+def _holders() -> set[int]:
+    """The numbers of the decision processes that are there, on whatever host."""
+    with connection.cursor() as cursor:
+        cursor.execute(PROCESSES, [PROCESS])
+        return {number for (number,) in cursor.fetchall()}
+
+
+def _at_once(work: Callable[[], Any]) -> Any:
+    return work()
+
+
+def _claim(bucket: Bucket | None) -> list[WriteIntent]:
+    """The intents to look at, put off for everybody else."""
     now = timezone.now()
     with transaction.atomic():
-        due = WriteIntent.objects.filter(next_check_at__lte=now).order_by("next_check_at")
-        intents = list(due.select_for_update(skip_locked=True)[:BATCH])
+        due = (
+            WriteIntent.objects.filter(bucket=bucket)
+            if bucket
+            else WriteIntent.objects.filter(next_check_at__lte=now)
+        )
+        intents = list(due.order_by("next_check_at").select_for_update(skip_locked=True)[:BATCH])
         for intent in intents:
             young = now - intent.began_at < timedelta(hours=1)
             intent.next_check_at = now + (CHECK_SOON if young else CHECK_LATE)
@@ -59,30 +116,65 @@ def _claim() -> list[WriteIntent]:
     return intents
 
 
-def _settle(intent: WriteIntent) -> bool:
-    """Commit or drop one intent by what the backend shows; False while it may still be under way."""
-    placement = (
-        Placement.objects.select_related("backend", "bucket").filter(bucket_id=intent.bucket_id).first()
-    )
+def _settle(
+    intent: WriteIntent, placement: Placement | None, patience: timedelta, ask: Ask, *, forsaken: bool
+) -> bool:
+    """Commit or drop one intent by what the backend shows; False while it may still be under way.
+
+    Of one that is `forsaken` nobody will hear of the end.
+    """
     if placement is None or placement.bucket is None:
         intent.delete()
         return True
     provider: Any = backends.provider_of(placement.backend)
     assert provider.is_remote
+    if intent.ended_at is not None and _is_written_again(intent):
+        return False  # what shows may be the other's, whose answer is still to come
+    # Before the backend is asked: it shows all that was done by then.
+    over = _is_over(intent, patience, forsaken=forsaken)
+    place = placement.backend_bucket
     if placement.bucket.versioning:
-        there = provider.versions_of(placement.backend_bucket, intent.key, versions=True)
-        return _settle_version(intent, placement.bucket, there)
-    found = provider.head(placement.backend_bucket, intent.key)
+        there = ask(lambda: provider.versions_of(place, intent.key, versions=True))
+        return _settle_version(intent, placement.bucket, there) or _drop(intent, over=over, forsaken=forsaken)
+    found = ask(lambda: provider.head(place, intent.key))
     if intent.kind == WriteIntent.Kind.VERIFY:
         return _make_fit(intent, found)
     if _was_done(intent, found):
         _commit(intent, found)
         return True
-    return _drop_old(intent)
+    return _drop(intent, over=over, forsaken=forsaken)
+
+
+def _is_over(intent: WriteIntent, patience: timedelta, *, forsaken: bool) -> bool:
+    """Whether the backend will not do any more what it has not done."""
+    now = timezone.now()
+    if now - intent.began_at > GIVEN_UP:
+        return True
+    if forsaken and intent.kind == WriteIntent.Kind.DELETE:
+        return True
+    if intent.kind == WriteIntent.Kind.LOST or (forsaken and intent.ended_at is None):
+        return not patience  # the edge may be at it, and whichever process gets the answer commits it
+    return intent.ended_at is not None and now - intent.ended_at >= patience
+
+
+def _is_written_again(intent: WriteIntent) -> bool:
+    others = WriteIntent.objects.filter(bucket_id=intent.bucket_id, key=intent.key, ended_at=None)
+    return others.exclude(kind=WriteIntent.Kind.VERIFY).exists()
+
+
+def _drop(intent: WriteIntent, *, over: bool, forsaken: bool) -> bool:
+    """Let go of what the backend does not show. The edge may still be at a put whose process is gone."""
+    if over:
+        intent.delete()
+        return True
+    if forsaken and intent.ended_at is None:
+        own = WriteIntent.objects.filter(pk=intent.pk, kind=WriteIntent.Kind.PUT, ended_at=None)
+        own.update(kind=WriteIntent.Kind.LOST, ended_at=timezone.now())
+    return False
 
 
 def _settle_version(intent: WriteIntent, bucket: Bucket, there: list[RemoteEntry]) -> bool:
-    """In a bucket that keeps versions a write shows as one that the index does not know."""
+    """Whether it is done: in a bucket that keeps versions a write shows as one that the index does not know."""
     if intent.kind == WriteIntent.Kind.VERIFY:
         intent.delete()  # each of the writes has its own version
         return True
@@ -90,7 +182,7 @@ def _settle_version(intent: WriteIntent, bucket: Bucket, there: list[RemoteEntry
         if all(entry.version_id != intent.version_id for entry in there):
             _commit(intent, None)
             return True
-        return _drop_old(intent)
+        return False
     known = {
         version_id
         for kind in (Object, ObjectVersion)
@@ -106,14 +198,7 @@ def _settle_version(intent: WriteIntent, bucket: Bucket, there: list[RemoteEntry
         if wants_marker or not intent.size or entry.size == intent.size:
             _commit(intent, RemoteObject(entry.size, entry.etag, entry.last_modified, entry.version_id))
             return True
-    return _drop_old(intent)
-
-
-def _drop_old(intent: WriteIntent) -> bool:
-    if timezone.now() - intent.began_at <= AGE:
-        return False
-    intent.delete()
-    return True
+    return False
 
 
 def _was_done(intent: WriteIntent, found: RemoteObject | None) -> bool:

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
+from typing import Final
 
 from gateway.errors import Invalid
 from storage.policy import patterns
 from storage.policy.actions import ACTIONS
+from tenants.models import SLUG_FORM
 
 MOST = 100
 MAX_KEY_BYTES = 1024
+_SLUG: Final = re.compile(rf"{SLUG_FORM}\Z")
 
 
 def buckets(given: Sequence[str] | None) -> list[str] | None:
-    """Names of buckets, which need not be there yet. Raises Invalid by field."""
-    return _each(
-        "buckets", given, lambda name: 3 <= len(name) <= 63 and name.islower(), "is no bucket's name"
-    )
+    """Names of buckets, which need not be there yet; another tenant's is `<tenant>:<bucket>`. Raises Invalid."""
+    return _each("buckets", given, _is_bucket, "is no bucket's name")
 
 
 def prefixes(given: Sequence[str] | None) -> list[str] | None:
@@ -60,6 +62,11 @@ def _each(
     if not kept or len(kept) > MOST:
         raise _refused(field, f"From 1 to {MOST}; leave it out for no limit.")
     return kept
+
+
+def _is_bucket(text: str) -> bool:
+    owner, colon, name = text.rpartition(":")
+    return 3 <= len(name) <= 63 and name.islower() and (not colon or _SLUG.match(owner) is not None)
 
 
 def _is_action(text: str) -> bool:

@@ -5,29 +5,28 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final, Literal
+from functools import partial
+from typing import Final, Literal
 from urllib.parse import quote, urlencode
-from uuid import uuid4
 
 from botocore.auth import S3SigV4QueryAuth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import connection
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from gateway.errors import Invalid, NotFound, Unavailable
+from gateway.errors import Conflict, Invalid, NotFound, Unavailable, UpstreamTimeout
 from gateway.queue import after_commit
 from realtime import services as realtime
 from storage import providers
-from storage.index.commits import FIRST_CHECK
 from storage.index.texts import after_all
 from storage.models import Bucket, Object
 from tenants.principal import Principal
 from tenants.services import audit
 
-from . import access_keys, backends, decisions, rows, versions
+from . import access_keys, backends, connections, decisions, refusals, removals, rows, versions
 
 LONGEST_KEY = 1024
 LINK_LASTS = timedelta(minutes=15)
@@ -114,50 +113,31 @@ def get_object(bucket: Bucket, key: str) -> Object:
 def delete_object(bucket: Bucket, key: str, *, actor: Principal) -> None:
     """Remove an object, with row, audit and event in one transaction; where versions are kept it stays as one.
 
-    Raises NotFound, Forbidden (code `policy_denied` or `object_locked`), Unavailable.
+    Raises NotFound, Forbidden (code `policy_denied` or `object_locked`), Unavailable, UpstreamTimeout.
     On a remote backend it goes there first; the journal settles it if this process dies in between.
     """
     actor.require("storage.object.delete")
     decisions.require(bucket, "s3:DeleteObject", key, actor=actor)
     get_object(bucket, key)
+    noted = partial(audit.record, actor, "storage.object.delete", target=f"{bucket.name}/{key}")
     if backends.is_remote(bucket.placement.backend):
-        _delete_remote(bucket, key, actor)
+        try:
+            removals.delete_remote(bucket, key, "", actor.label, noted=noted, waited_for=True)
+        except UpstreamTimeout:
+            connections.doubt(bucket.placement.backend)
+            raise
+        except providers.ProviderError as error:
+            connections.doubt(bucket.placement.backend)
+            raise Unavailable(f"The backend did not delete it: {error}", code="backend_failed") from error
         return
     with rows.writing():
-        audit.record(actor, "storage.object.delete", target=f"{bucket.name}/{key}")
+        noted()
         [verdict] = versions.commit_deletes(bucket, [(key, "")], False, actor)
         if verdict in ("absent", "bucket_gone"):
             raise NotFound("No such object.", code="no_such_key")
         if verdict == "locked":
-            raise versions.locked()
+            raise refusals.locked()
         after_commit(realtime.ring, bucket.tenant_id)
-
-
-def _delete_remote(bucket: Bucket, key: str, actor: Principal) -> None:
-    intent = uuid4()
-    _commit(
-        "SELECT storage_begin_intents(%s, ARRAY[%s], ARRAY['delete'], ARRAY[%s], ARRAY[%s], ARRAY[0::bigint],"
-        " ARRAY[''], ARRAY['{}'::jsonb], ARRAY['{}'::jsonb], ARRAY['{}'::jsonb], ARRAY[%s], %s)",
-        [bucket.tenant_id, intent, bucket.pk, key, actor.label, FIRST_CHECK],
-    )
-    try:
-        backends.provider_of(bucket.placement.backend).delete(bucket.placement.backend_bucket, key)  # type: ignore[attr-defined]
-    except providers.ProviderError as e:
-        raise Unavailable(f"The backend did not delete it: {e}", code="backend_failed") from e
-    with transaction.atomic():
-        audit.record(actor, "storage.object.delete", target=f"{bucket.name}/{key}")
-        _commit(
-            "SELECT storage_commit_intents(%s, ARRAY[%s], ARRAY[''], ARRAY[NULL::bigint], %s)",
-            [bucket.tenant_id, intent, FIRST_CHECK],
-        )
-        after_commit(realtime.ring, bucket.tenant_id)
-
-
-def _commit(statement: str, values: list[Any]) -> str | None:
-    with connection.cursor() as cursor:
-        cursor.execute(statement, values)
-        verdicts: list[str | None] = cursor.fetchone()[0]
-    return verdicts[0]
 
 
 def upload_link(
@@ -205,12 +185,18 @@ def part_link(
     upload_id: str = "",
     part: int = 0,
     *,
+    is_new: bool = False,
     base_url: str | None = None,
     actor: Principal,
 ) -> Link:
-    """A link for one of STEPS of an upload in parts, as S3 has it. Raises Forbidden, Invalid."""
+    """A link for one of STEPS of an upload in parts, as S3 has it. Raises Forbidden, Invalid.
+
+    To begin one that `is_new` raises Conflict, code `object_exists`, where there is such an object now.
+    """
     actor.require("storage.object.write")
     if step == "create":
+        if is_new and "\0" not in key and in_bucket(bucket).filter(key=key).exists():
+            raise Conflict("There is an object of this name already.", code="object_exists")
         query = {"uploads": ""}
     elif not upload_id or len(upload_id) > LONGEST_KEY:
         raise Invalid("Name the upload.", errors={"upload": ["Missing."]})

@@ -14,14 +14,14 @@ from django.utils import timezone
 from gateway import crypto
 from gateway.db.locks import advisory_lock
 from gateway.db.scope import platform_scope
-from gateway.errors import Conflict, Unavailable
+from gateway.errors import Conflict, Unavailable, UpstreamTimeout
 from gateway.queue import enqueue
 from realtime import services as realtime
 from storage import providers, tasks
 from storage.models import Backend, Bucket, Placement
 from tenants.services import snapshot
 
-from . import backends
+from . import backends, connections, far
 
 log = logging.getLogger(__name__)
 
@@ -116,7 +116,7 @@ def _ensure(provider: Any, placement: Placement) -> None:
 def set_versioning(bucket: Bucket, *, enabled: bool) -> None:
     """Have the bucket's backend keep versions, or stop, before the bucket's row says so; nothing on our own store.
 
-    Call outside a transaction. Raises Unavailable, Conflict where the backend refuses.
+    Call outside a transaction. Raises Conflict where the backend refuses, Unavailable, UpstreamTimeout.
     """
     _tell(bucket, lambda provider, name: provider.set_versioning(name, enabled=enabled))
 
@@ -131,10 +131,15 @@ def _tell(bucket: Bucket, say: Callable[[Any, str], None]) -> None:
     if not backends.is_remote(placement.backend):
         return
     try:
-        say(backends.provider_of(placement.backend), placement.backend_bucket)
+        provider = backends.provider_of(placement.backend)
+        far.ask(lambda: say(provider, placement.backend_bucket), placement.tenant_id, placement.backend_id)
+    except UpstreamTimeout:
+        connections.doubt(placement.backend)
+        raise
     except providers.Refused as e:
         raise Conflict(f"The bucket's backend refuses: {e}", code="backend_refused") from e
     except (providers.ProviderError, crypto.CannotOpen) as e:
+        connections.doubt(placement.backend)
         raise Unavailable(f"The bucket's backend did not do it: {e}", code="backend_failed") from e
 
 

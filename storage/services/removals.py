@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
 from django.db import connection, transaction
 
+from gateway.errors import Unavailable, UpstreamTimeout
 from gateway.queue import after_commit
 from realtime import services as realtime
 from storage import providers
 from storage.index.commits import FIRST_CHECK
-from storage.models import Bucket, Placement, Upload
+from storage.models import Bucket, ObjectVersion, Placement, Upload
 
-from . import backends, rows
+from . import backends, far, rows
 
 _COMMIT = """
 SELECT verdicts FROM storage_commit(
@@ -36,12 +38,23 @@ SELECT storage_begin_intents(
 _DONE = """
 SELECT storage_commit_intents(%s, ARRAY[%s]::uuid[], ARRAY[''], ARRAY[NULL::bigint], %s, ARRAY[%s]::text[])
 """
+_END = """
+UPDATE storage_writeintent SET ended_at = clock_timestamp() + %s, next_check_at = clock_timestamp()
+WHERE tenant_id = %s AND id = %s
+"""
+_LONGEST_CALL = timedelta(
+    minutes=2
+)  # `storage.providers.s3.client` gives each of two attempts less than half
 _DROP = "DELETE FROM storage_writeintent WHERE tenant_id = %s AND id = %s"
 
 
 @dataclass(frozen=True, slots=True)
 class Doomed:
-    """What goes: one version, or without `version_id` the current object as it was seen, and only so."""
+    """What goes: the current object or, by `version_id`, one version, as it was seen and only so.
+
+    A version is known by its id, but for the null version, which a later write replaces under the same id. Without
+    `last_modified` it goes whatever it is.
+    """
 
     key: str
     version_id: str = ""
@@ -50,9 +63,9 @@ class Doomed:
 
     @property
     def expectation(self) -> str | None:
-        if self.version_id:
+        if self.last_modified is None:
+            assert self.version_id
             return None
-        assert self.last_modified is not None
         at = self.last_modified.replace(microsecond=0).isoformat()
         return json.dumps({"etag": self.etag, "modified": at})
 
@@ -62,10 +75,28 @@ def remove(bucket: Bucket, doomed: Sequence[Doomed], by: str) -> int:
 
     On a remote backend each goes there first; the journal settles what a crash leaves. Raises ProviderError.
     """
-    if not doomed:
-        return 0
+    unique = list(dict.fromkeys(doomed))
     if backends.is_remote(bucket.placement.backend):
-        return sum(_remove_remote(bucket, one, by) for one in doomed)
+        return sum(_remove_remote(bucket, one, by) for one in unique)
+    # A commit takes of a key its current object or versions by their ids: the same row as both would count twice.
+    current, named = ([one for one in unique if bool(one.version_id) is wanted] for wanted in (False, True))
+    return sum(_remove_here(bucket, some, by) for some in (current, named) if some)
+
+
+def end_upload(upload: Upload) -> None:
+    """End an unfinished multipart upload, on its backend first. Raises ProviderError."""
+    if upload.remote_id:
+        placement = Placement.objects.select_related("backend").filter(bucket_id=upload.bucket_id).first()
+        if placement is not None:
+            provider: Any = backends.provider_of(placement.backend)
+            provider.abort_upload(placement.backend_bucket, upload.key, upload.remote_id)
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT storage_end_upload(%s, %s, %s)", [upload.tenant_id, upload.bucket_id, upload.pk]
+        )
+
+
+def _remove_here(bucket: Bucket, doomed: Sequence[Doomed], by: str) -> int:
     n = len(doomed)
     values: dict[str, Any] = {
         "tenant": bucket.tenant_id,
@@ -88,17 +119,51 @@ def remove(bucket: Bucket, doomed: Sequence[Doomed], by: str) -> int:
     return verdicts.count(None)
 
 
-def end_upload(upload: Upload) -> None:
-    """End an unfinished multipart upload, on its backend first. Raises ProviderError."""
-    if upload.remote_id:
-        placement = Placement.objects.select_related("backend").filter(bucket_id=upload.bucket_id).first()
-        if placement is not None:
-            provider: Any = backends.provider_of(placement.backend)
-            provider.abort_upload(placement.backend_bucket, upload.key, upload.remote_id)
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT storage_end_upload(%s, %s, %s)", [upload.tenant_id, upload.bucket_id, upload.pk]
+def delete_remote(
+    bucket: Bucket,
+    key: str,
+    version_id: str,
+    by: str,
+    *,
+    noted: Callable[[], object] | None = None,
+    waited_for: bool = False,
+) -> None:
+    """Remove the object, or one version, from its backend and then from the index, with its event.
+
+    `noted` is called in the transaction of the latter. `waited_for`: somebody waits, but not for long (`far`). Raises
+    Refused, after which nothing has changed, Unreachable, and where somebody waits UpstreamTimeout, after which the
+    journal settles what became of it, and Unavailable, where nothing was asked.
+    """
+    placement = bucket.placement
+    provider: Any = backends.provider_of(placement.backend)
+    intent = str(uuid4())
+    run = (
+        partial(far.ask, tenant_id=bucket.tenant_id, backend_id=placement.backend_id)
+        if waited_for
+        else _at_once
+    )
+    begin = [bucket.tenant_id, intent, bucket.pk, key, by, FIRST_CHECK, version_id]
+    _execute(_BEGIN, begin, bucket)
+    try:
+        done = run(
+            lambda: provider.delete(placement.backend_bucket, key, version_id if bucket.versioning else "")
         )
+    except (providers.Refused, Unavailable):
+        _execute(_DROP, [bucket.tenant_id, intent], bucket)
+        raise
+    except providers.ProviderError:
+        _execute(_END, [timedelta(0), bucket.tenant_id, intent], bucket)
+        raise
+    except UpstreamTimeout:
+        _execute(_END, [_LONGEST_CALL, bucket.tenant_id, intent], bucket)  # the call is still under way
+        raise
+    # A delete marker has the id that the backend gave it, or it could not be removed again.
+    made = (done.version_id or None) if done.delete_marker and not version_id else None
+    _execute(_DONE, [bucket.tenant_id, intent, FIRST_CHECK, made], bucket, noted)
+
+
+def _at_once(work: Callable[[], Any]) -> Any:
+    return work()
 
 
 def _remove_remote(bucket: Bucket, one: Doomed, by: str) -> bool:
@@ -108,21 +173,26 @@ def _remove_remote(bucket: Bucket, one: Doomed, by: str) -> bool:
         found = provider.head(placement.backend_bucket, one.key)
         if found is not None and found.etag != one.etag:
             return False  # written since
-    intent = str(uuid4())
-    begin = [bucket.tenant_id, intent, bucket.pk, one.key, by, FIRST_CHECK, one.version_id]
-    _execute(_BEGIN, begin, bucket)
-    try:
-        version_id = "" if not bucket.versioning else one.version_id
-        done = provider.delete(placement.backend_bucket, one.key, version_id)
-    except providers.Refused:
-        _execute(_DROP, [bucket.tenant_id, intent], bucket)
+    elif one.last_modified is not None and not _is_still(bucket, one):
         return False
-    made = (done.version_id or None) if done.delete_marker and not one.version_id else None
-    _execute(_DONE, [bucket.tenant_id, intent, FIRST_CHECK, made], bucket)
+    try:
+        delete_remote(bucket, one.key, one.version_id, by)
+    except providers.Refused:
+        return False
     return True
 
 
-def _execute(statement: str, values: Sequence[Any], bucket: Bucket) -> None:
+def _is_still(bucket: Bucket, one: Doomed) -> bool:
+    """Whether the version is still the one that was seen, and not the current object."""
+    seen = ObjectVersion.objects.filter(bucket=bucket, key=one.key, version_id=one.version_id)
+    return seen.filter(etag=one.etag, last_modified=one.last_modified).exists()
+
+
+def _execute(
+    statement: str, values: Sequence[Any], bucket: Bucket, noted: Callable[[], object] | None = None
+) -> None:
     with transaction.atomic(), connection.cursor() as cursor:
+        if noted:
+            noted()
         cursor.execute(statement, values)
         after_commit(realtime.ring, bucket.tenant_id)

@@ -43,6 +43,7 @@ YOUNG: Final = timedelta(minutes=2)
 LONGEST_RUN: Final = 240.0
 PAUSE: Final = 0.05
 """Seconds: between two pages of one bucket, so that a scan is a guest on the backend."""
+_NULL: Final = "null"
 
 _COMMIT = """
 SELECT verdicts FROM storage_commit(
@@ -191,7 +192,7 @@ class _Scan:
                 ).values_list("version_id", "etag", "size")
             ]
             if self._versioned:
-                done = self._mend_versions(key, there, {row[0] for row in rows}, described)
+                done = self._mend_versions(key, there, set(rows), described)
             else:
                 done = self._mend_object(key, there, rows, described)
             if done:
@@ -216,14 +217,16 @@ class _Scan:
         self,
         key: str,
         there: list[RemoteEntry],
-        known: set[str],
+        rows: set[tuple[str, str, int]],
         described: Mapping[str, RemoteObject | None],
     ) -> int:
         done = 0
+        known = {row[0] for row in rows}
         for version_id in known - {entry.version_id for entry in there}:
             done += self._commit(key, delete=True, version_id=version_id)
         for entry in reversed(there):  # the oldest first, so that the newest is the current one
-            if entry.version_id in known:
+            # Only the null version is ever written again.
+            if entry.version_id in known and (entry.version_id != _NULL or self._mark(entry) in rows):
                 continue
             if entry.is_delete_marker:
                 done += self._commit(key, delete=True, given=entry.version_id)

@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from django.db import connection
 
-from gateway.errors import Conflict, Forbidden, NotFound
+from gateway.errors import Conflict, NotFound
 from gateway.queue import after_commit
 from realtime import services as realtime
 from storage.index.texts import after_all
@@ -19,7 +19,7 @@ from storage.models import Bucket, Object, ObjectVersion
 from tenants.principal import Principal
 from tenants.services import audit
 
-from . import backends, decisions, own_requests, rows
+from . import backends, decisions, own_requests, refusals, rows
 
 MOST: Final = 1000
 _COLUMNS: Final = (
@@ -190,6 +190,7 @@ def delete_version(
         actor.require("storage.object.lock")
         decisions.require(bucket, "s3:BypassGovernanceRetention", key, actor=actor)
     if backends.is_remote(bucket.placement.backend):
+        find(bucket, key, version_id)
         headers = {"x-amz-bypass-governance-retention": "true"} if bypass_governance else {}
         own_requests.send("DELETE", bucket, key, {"versionId": version_id}, headers, actor=actor)
         audit.record(
@@ -204,7 +205,7 @@ def delete_version(
         if verdict in ("absent", "bucket_gone"):
             raise NotFound("No such version.", code="no_such_version")
         if verdict == "locked":
-            raise locked()
+            raise refusals.locked()
         after_commit(realtime.ring, bucket.tenant_id)
 
 
@@ -266,10 +267,6 @@ def commit_deletes(
         )  # fmt: skip
         verdicts: list[str | None] = cursor.fetchone()[0]
     return verdicts
-
-
-def locked() -> Forbidden:
-    return Forbidden("The version is locked: it may not go yet.", code="object_locked")
 
 
 def _target(bucket: Bucket, key: str) -> str:

@@ -61,7 +61,7 @@ async def test_a_hold_keeps_a_version_until_it_is_let_go(
     with pytest.raises(errors.ObjectLocked):
         await remove(index, locking, made.version_id)
     freed = await index.set_legal_hold(locking, "k", made.version_id, hold=False, actor="tester")
-    assert freed.lock == {}
+    assert freed.lock == {"hold": False}
     await remove(index, locking, made.version_id)
     assert [kind for kind, _ in await events(db, locking.tenant_id)] == [
         "storage.object.created",

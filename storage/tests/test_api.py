@@ -29,7 +29,9 @@ def admin() -> Principal:
     return factories.member(factories.tenant())
 
 
-def make_object(tenant: Tenant, bucket: str, key: str, body: bytes = b"hello") -> None:
+def make_object(
+    tenant: Tenant, bucket: str, key: str, body: bytes = b"hello", kind: str = "text/plain"
+) -> None:
     with tenant_scope(tenant.pk):
         row = models.Bucket.objects.get(name=bucket)
         from django.db import connection
@@ -37,9 +39,9 @@ def make_object(tenant: Tenant, bucket: str, key: str, body: bytes = b"hello") -
         with connection.cursor() as cursor:
             cursor.execute(
                 "SELECT verdicts FROM storage_commit(%s, true, ARRAY[false], ARRAY[%s], ARRAY[%s], ARRAY[%s::bigint],"
-                " ARRAY['e'], ARRAY['text/plain'], ARRAY['{}'::jsonb], ARRAY['{}'::jsonb], ARRAY['{}'::jsonb],"
+                " ARRAY['e'], ARRAY[%s], ARRAY['{}'::jsonb], ARRAY['{}'::jsonb], ARRAY['{}'::jsonb],"
                 " ARRAY[now()], ARRAY[NULL::text], ARRAY[%s::bytea], ARRAY['w'])",
-                [tenant.pk, row.pk, key, len(body), body],
+                [tenant.pk, row.pk, key, len(body), kind, body],
             )
 
 

@@ -161,9 +161,29 @@ def test_who_may_do_what(admin: Principal, bucket: str) -> None:
     assert ask(viewer.label, "s3:GetObject", key="a")[1] == "role"
 
 
+def test_the_simulator_is_told_what_a_request_says(admin: Principal, bucket: str) -> None:
+    def allowed(action: str, resource: str, condition: Any, key: str = "", **context: str) -> bool:
+        row = {"Effect": "Allow", "Principal": "*", "Action": action, "Resource": resource}
+        policy = {"Version": "2012-10-17", "Statement": {**row, "Condition": condition}}
+        body = {"principal": "anonymous", "action": action, "key": key, "policy": policy, "context": context}
+        status, found = sent(admin, "post", f"{bucket}/policy/simulate", body)
+        assert status == 200, found
+        return bool(found["allowed"])
+
+    lists = ("s3:ListBucket", "arn:aws:s3:::docs", {"StringLike": {"s3:prefix": "photos/*"}})
+    assert allowed(*lists, **{"s3:prefix": "photos/2026"})
+    assert not allowed(*lists, **{"S3:Prefix": "films/"})
+    assert not allowed(*lists)
+    teams = {"ForAllValues:StringEquals": {"s3:RequestObjectTagKeys": ["team"]}}
+    puts = ("s3:PutObject", "arn:aws:s3:::docs/*", teams, "a")
+    assert allowed(*puts, **{"s3:RequestObjectTag/team": "red"})
+    assert not allowed(*puts, **{"s3:RequestObjectTag/team": "red", "s3:RequestObjectTag/Team": "red"})
+
+
 @pytest.mark.parametrize(
     ("body", "field"),
     [
+        ({"principal": "anonymous", "action": "s3:GetObject", "context": {"aws:Nothing": "x"}}, "context"),
         ({"principal": "nobody-here", "action": "s3:GetObject"}, "principal"),
         ({"principal": "anonymous", "action": "s3:Fly"}, "action"),
         ({"principal": "anonymous", "action": "s3:GetObject", "policy": {"Version": "1"}}, "policy"),

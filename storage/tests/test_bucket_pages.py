@@ -7,13 +7,13 @@ import json
 from typing import Any
 
 import pytest
-from django.test import Client
 
 from gateway.db.scope import tenant_scope
 from storage.models import Bucket
 from storage.services import backends, buckets
 from tenants.principal import Principal
 from tests import factories
+from tests.factories import browser
 
 pytestmark = pytest.mark.django_db
 
@@ -28,12 +28,6 @@ def admin() -> Principal:
     with tenant_scope(who.tenant.pk):
         buckets.create_bucket("docs", actor=who)
     return who
-
-
-def browser(who: Principal) -> Client:
-    client = Client()
-    client.force_login(who.user)  # type: ignore[arg-type]
-    return client
 
 
 def post(who: Principal, path: str, values: dict[str, Any], *, htmx: bool = True) -> tuple[int, str]:
@@ -52,7 +46,7 @@ def test_pages_open_for_whoever_reads(admin: Principal, path: str, role: str) ->
     who = admin if role == "admin" else factories.member(admin.tenant, role)
     answer = browser(who).get(AT + path)
     assert answer.status_code == 200
-    saves = 'type="submit" name="do" value="save"' in answer.content.decode()
+    saves = ">Save</button>" in answer.content.decode()
     assert saves == (role == "admin" and path in ("/settings", "/policy"))
 
 
@@ -150,7 +144,11 @@ def test_rules_are_added_typed_and_saved(admin: Principal) -> None:
     assert 'value="uploads"' in page
     status, text = post(admin, "/settings/lifecycle", {**right, "do": "remove-1"})
     assert 'value="logs/"' not in text
+    assert "Not saved yet." in text
     assert len(bucket(admin).lifecycle) == 2
+    status, text = post(admin, "/settings/lifecycle", {"do": "remove-1", "rule": ["1"]})
+    assert "There are no rules." in text
+    assert "Not saved yet." in text and ">Save</button>" in text
     status, text = post(
         admin, "/settings/lifecycle", {"rule": ["1"], "lifecycle-1-enabled": "on", "do": "save"}
     )
@@ -211,7 +209,7 @@ def test_who_may_do_what(admin: Principal) -> None:
     ask = {"principal": viewer.label, "action": "s3:PutObject", "key": "a", "secure": "on"}
     status, text = post(viewer, "/policy/simulate", ask)
     assert (status, "Denied" in text, "storage.object.write" in text) == (200, True, True)
-    draft = {
+    draft: dict[str, Any] = {
         "Version": "2012-10-17",
         "Statement": {
             "Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam:::user/{viewer.label}"}, "Action": "s3:PutObject",
@@ -220,5 +218,17 @@ def test_who_may_do_what(admin: Principal) -> None:
     }  # fmt: skip
     status, text = post(viewer, "/policy/simulate", {**ask, "policy": json.dumps(draft), "uses_draft": "on"})
     assert (status, "Allowed" in text, "Statement 1" in text) == (200, True, True)
+    draft["Statement"]["Condition"] = {"StringEquals": {"s3:x-amz-acl": "private"}}
+    asked = {**ask, "policy": json.dumps(draft), "uses_draft": "on"}
+    for context, word in (
+        ("", "Denied"),
+        ("\ns3:x-amz-acl = private", "Denied"),
+        ("s3:x-amz-acl=private", "Allowed"),
+    ):
+        status, text = post(viewer, "/policy/simulate", {**asked, "context": context})
+        assert (status, word in text) == (200, True), context
+    for context, words in (("private", "Each line is a key"), ("s3:none=x", "no condition key")):
+        status, text = post(viewer, "/policy/simulate", {**ask, "context": context})
+        assert (status, words in text) == (422, True), context
     status, text = post(viewer, "/policy/simulate", {**ask, "principal": "nobody"}, htmx=False)
     assert (status, "No active member" in text) == (422, True)

@@ -160,8 +160,8 @@ async def test_a_bucket_deleted_meanwhile_refuses_its_own_puts_only(
     async with db.wide() as conn:
         gone = await conn.fetchval(
             "INSERT INTO storage_bucket (public_id, tenant_id, name, created_at, created_by, versioning, object_lock,"
-            " encryption, policy, cors, tags, lifecycle, notifications)"
-            " VALUES (gen_random_uuid(), $1, 'gone', now(), '', '', false, '', '', '[]', '{}', '[]', '{}')"
+            " encryption, policy, cors, tags, lifecycle, notifications, location, ownership)"
+            " VALUES (gen_random_uuid(), $1, 'gone', now(), '', '', false, '', '', '[]', '{}', '[]', '{}', '', '')"
             " RETURNING id",
             tenant.pk,
         )

@@ -128,6 +128,7 @@ WITHOUT = {
         (customers() | {f"{SSE}-customer-key": "?"}, "InvalidArgument", "invalid for the specified"),
         (customers() | {f"{SSE}-customer-key-md5": "AAAA"}, "InvalidArgument", "did not match the hash"),
         (customers() | {SSE: "AES256"}, "InvalidArgument", "incompatible"),
+        (customers() | {SSE: "aws:kms"}, "InvalidArgument", "incompatible"),
         ({SSE: "aws:kms"}, "NotImplemented", "KMS"),
         ({SSE: "AES512"}, "InvalidArgument", "not supported"),
         ({f"{SSE}-aws-kms-key-id": "k"}, "InvalidArgument", "aws:kms"),

@@ -14,10 +14,20 @@ from django.utils import timezone
 from gateway.db.scope import platform_scope
 from realtime.models import Event
 from storage import providers
-from storage.models import Backend, Bucket, Object, ObjectVersion, Placement, Upload, UploadPart, WriteIntent
+from storage.models import (
+    Backend,
+    Bucket,
+    BucketUsage,
+    Object,
+    ObjectVersion,
+    Placement,
+    Upload,
+    UploadPart,
+    WriteIntent,
+)
 from storage.providers.fake import FakeBackend, FakeProvider
 from storage.s3.documents import lifecycle as document
-from storage.services import expiry, usage
+from storage.services import expiry, removals, usage
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -205,6 +215,35 @@ def test_delete_markers_with_nothing_below(rule: dict[str, Any]) -> None:
     assert versions(bucket) == [("not alone", True), ("not alone", False)]
 
 
+@pytest.mark.parametrize("kind", ["local", "fake"])
+@pytest.mark.parametrize("is_marker", [True, False])
+def test_a_null_version_that_is_written_meanwhile_stays(
+    far: FakeBackend, monkeypatch: pytest.MonkeyPatch, kind: str, is_marker: bool
+) -> None:
+    rule: dict[str, Any] = {"Expiration": {"ExpiredObjectDeleteMarker": True}}
+    if not is_marker:
+        rule = {"NoncurrentVersionExpiration": {"NoncurrentDays": 1}}
+    bucket = bucket_of(rule, kind=kind, versioning="Suspended")
+    write(bucket, "k", 9, delete=is_marker)
+    if not is_marker:
+        with platform_scope("tests"):
+            Bucket.objects.filter(pk=bucket.pk).update(versioning="Enabled")
+            write(bucket, "k", 8)
+            Bucket.objects.filter(pk=bucket.pk).update(versioning="Suspended")
+    real = removals.remove
+
+    def remove(bucket: Bucket, doomed: Sequence[removals.Doomed], by: str) -> int:
+        assert [one.version_id for one in doomed] == ["null"]
+        write(bucket, "k", 0, etag="new")
+        return real(bucket, doomed, by)
+
+    monkeypatch.setattr(removals, "remove", remove)
+    assert expiry.apply(bucket.pk) == 0
+    with platform_scope("tests"):
+        assert Object.objects.get(bucket=bucket, key="k").etag == "new"
+    assert not far.calls
+
+
 def test_unfinished_uploads_are_ended(far: FakeBackend) -> None:
     bucket = bucket_of(
         {"Filter": {"Prefix": "up/"}, "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 2}},
@@ -235,6 +274,33 @@ def test_on_a_backend_it_goes_there_first(far: FakeBackend) -> None:
     assert left(bucket) == ["b"] and list(far.objects["gh-docs"]) == ["b"]
     with platform_scope("tests"):
         assert not WriteIntent.objects.exists()
+
+
+@pytest.mark.parametrize("versioning", ["", "Enabled", "Suspended"])
+def test_a_row_that_is_named_twice_is_counted_once(versioning: str) -> None:
+    bucket = bucket_of({"Expiration": {"Days": 9}}, versioning=versioning)
+    write(bucket, "other", 5, size=3)
+    write(bucket, "k", 5, size=7)
+    with platform_scope("tests"):
+        row = Object.objects.get(bucket=bucket, key="k")
+        now = removals.Doomed("k", etag=row.etag, last_modified=row.last_modified)
+        assert removals.remove(bucket, [now, removals.Doomed("k", row.version_id), now], "tests")
+        kept = BucketUsage.objects.get(bucket=bucket)
+    assert left(bucket) == ["other"]
+    # Suspended, the marker is the null version too, and goes as such.
+    assert [is_marker for _, is_marker in versions(bucket)] == ([True] if versioning == "Enabled" else [])
+    assert (kept.bytes, kept.objects_count) == (3, 1)
+
+
+def test_a_slow_backend_does_not_outlast_the_run(far: FakeBackend, monkeypatch: pytest.MonkeyPatch) -> None:
+    bucket = bucket_of({"Expiration": {"Days": 1}}, kind="fake")
+    for key in ("a", "b", "c"):
+        write(bucket, key, 5, etag=far.put("gh-docs", key, key.encode()).etag)
+    monkeypatch.setattr(expiry, "LONGEST_RUN", -1.0)
+    assert expiry.apply(bucket.pk) == 1
+    assert left(bucket) == ["b", "c"]
+    monkeypatch.setattr(expiry, "LONGEST_RUN", 300.0)
+    assert expiry.apply(bucket.pk) == 2
 
 
 def test_a_backend_that_fails_is_asked_again(far: FakeBackend) -> None:

@@ -5,16 +5,19 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from uuid import uuid4
 
 import pytest
 
 from gateway.decision.database import Database
 from storage import errors
-from storage.index import BucketInfo, DeleteCommit, ObjectIndex
+from storage.index import BucketInfo, DeleteCommit, ObjectIndex, PartRow
+from storage.index.lease import PROCESS
+from storage.services.intents import PROCESSES
 from tenants.models import Tenant
 
-from .conftest import events, put, set_quota, usage
+from .conftest import events, put, set_bucket, set_quota, usage
 
 
 @pytest.fixture
@@ -50,6 +53,46 @@ async def test_a_confirmed_write_becomes_a_row(index: ObjectIndex, remote: Bucke
     assert await usage(db, remote.tenant_id) == (0, 0, 0)
 
 
+async def test_a_write_knows_the_process_that_began_it(
+    index: ObjectIndex, remote: BucketInfo, db: Database
+) -> None:
+    await index.begin_intent(put(remote, "k"))
+    other = ObjectIndex(db)
+    await other.begin_intent(put(remote, "k"))
+    async with db.wide() as conn:
+        rows = await conn.fetch("SELECT holder FROM storage_writeintent ORDER BY began_at")
+    mine, others = (row["holder"] for row in rows)
+    assert mine != others
+    async with asyncio.timeout(30):
+        while not {mine, others} <= await _there(db):
+            await asyncio.sleep(0.01)
+        await other.close()
+        while others in await _there(db):
+            await asyncio.sleep(0.01)
+    assert mine in await _there(db)
+
+
+async def _there(db: Database) -> set[int]:
+    async with db.wide() as conn:
+        return {row[0] for row in await conn.fetch(PROCESSES.replace("%s", "$1"), PROCESS)}
+
+
+async def test_what_was_lost_is_committed_when_its_answer_comes(
+    index: ObjectIndex, remote: BucketInfo, db: Database
+) -> None:
+    await set_quota(db, remote.tenant_id, 100)
+    answered = await index.begin_intent(put(remote, "a", size=90))
+    async with db.wide() as conn:
+        await conn.execute("UPDATE storage_writeintent SET kind = 'lost', ended_at = now()")
+    ended = await index.begin_intent(put(remote, "b", size=90))  # what is lost counts nothing
+    await index.commit_intent(answered, etag="e")
+    async with db.wide() as conn:
+        await conn.execute("UPDATE storage_writeintent SET kind = 'lost', ended_at = '2026-01-01'")
+    await index.end_intent(ended)
+    assert await journal(db) == [("put", "b", False)]
+    assert (await usage(db, remote.tenant_id))[0] == 90
+
+
 async def test_a_refused_write_leaves_nothing(index: ObjectIndex, remote: BucketInfo, db: Database) -> None:
     await index.abandon_intent(await index.begin_intent(put(remote, "k")))
     assert await journal(db) == []
@@ -75,6 +118,43 @@ async def test_what_is_announced_counts_against_the_quota(
         *(index.commit_intent(i, etag="e") for i in intents)
     )  # it is there: never refused now
     assert await usage(db, remote.tenant_id) == (900, 3, 0)
+
+
+async def test_an_overwrite_at_the_limit_is_no_further_object(
+    index: ObjectIndex, remote: BucketInfo, db: Database
+) -> None:
+    await index.commit_intent(await index.begin_intent(put(remote, "k", size=900)), etag="e")
+    await set_quota(db, remote.tenant_id, 1000)
+    await set_bucket(db, remote, quota_objects=1)
+    with pytest.raises(errors.QuotaReached):
+        await index.begin_intent(put(remote, "other", size=1))
+    first = await index.begin_intent(put(remote, "k", size=1000))
+    with pytest.raises(errors.QuotaReached):  # what is replaced makes room once
+        await index.begin_intent(put(remote, "k", size=1000))
+    await index.commit_intent(first, etag="e2")
+    with pytest.raises(errors.QuotaReached):
+        await index.begin_intent(put(remote, "k", size=1001))
+    await index.commit_intent(await index.begin_intent(put(remote, "k", size=5)), etag="e3")
+    assert await usage(db, remote.tenant_id) == (5, 1, 0)
+    await set_bucket(db, remote, versioning="Enabled")
+    with pytest.raises(errors.QuotaReached):  # a version more
+        await index.begin_intent(put(remote, "k", size=5))
+
+
+async def test_what_parts_have_been_counted_for_is_not_counted_again(
+    index: ObjectIndex, remote: BucketInfo, db: Database
+) -> None:
+    await set_quota(db, remote.tenant_id, 100)
+    upload = await index.create_upload(put(remote, "big"), remote_id="their-id")
+    part = PartRow(1, 90, "e", datetime.now(UTC).replace(microsecond=0))
+    await index.record_part(remote, upload.id, part)
+    whole = put(remote, "big", size=90, inline=None, etag="x-1", parts=[{"size": 90, "checksums": {}}])
+    intent = await index.begin_intent(whole)
+    with pytest.raises(errors.QuotaReached):
+        await index.begin_intent(put(remote, "k", size=11))
+    await index.begin_intent(put(remote, "k", size=10))
+    await index.complete_upload(upload, whole, intent)
+    assert await usage(db, remote.tenant_id) == (90, 1, 0)
 
 
 async def test_overlapping_writes_of_a_key_are_verified(
@@ -104,6 +184,18 @@ async def test_a_remote_upload_ends_with_its_intent(
     assert len(await events(db, remote.tenant_id)) == 1
 
 
+async def test_a_remote_upload_that_the_sweeper_saw_first_is_one_write(
+    index: ObjectIndex, remote: BucketInfo, db: Database
+) -> None:
+    upload = await index.create_upload(put(remote, "big"), remote_id="their-id")
+    whole = put(remote, "big", size=70, inline=None, blob=None, etag="x-2")
+    intent = await index.begin_intent(whole)
+    await index.commit_intent(intent, etag="x-2")
+    await index.complete_upload(upload, whole, intent)
+    assert await usage(db, remote.tenant_id) == (70, 1, 0)
+    assert len(await events(db, remote.tenant_id)) == 1
+
+
 async def test_many_at_once(index: ObjectIndex, remote: BucketInfo, db: Database) -> None:
     async def write(n: int) -> None:
         await index.commit_intent(
@@ -113,3 +205,45 @@ async def test_many_at_once(index: ObjectIndex, remote: BucketInfo, db: Database
     await asyncio.gather(*(write(n) for n in range(120)))
     assert (await usage(db, remote.tenant_id))[1] == 40
     assert len(await events(db, remote.tenant_id)) == 120
+
+
+async def test_one_batch_keeps_the_order_of_each_key(
+    index: ObjectIndex, remote: BucketInfo, db: Database
+) -> None:
+    """The first commit holds the batcher, so what follows goes together: a key three times, a delete, and others."""
+    await index.commit_intent(await index.begin_intent(put(remote, "old", size=7)), etag="old")
+    first = await index.begin_intent(put(remote, "first", size=1))
+    gone = await index.begin_delete_intent(DeleteCommit(remote, "old", "tester"))
+    same = [await index.begin_intent(put(remote, "k", size=10 * n)) for n in (1, 2, 3)]
+    other = await index.begin_intent(put(remote, "other", size=5, metadata={"a": "b"}))
+    lost = await index.begin_intent(put(remote, "lost"))
+    await index.abandon_intent(lost)
+    committing = [index.commit_intent(intent, etag=f"e{n}") for n, intent in enumerate([first, *same, other])]
+    *_, settled = await asyncio.gather(*committing, index.commit_intent(gone), index.commit_intent(lost))
+    assert not settled
+    rows = {key: await index.head(remote, key) for key in ("first", "k", "other", "old", "lost")}
+    assert {key: row and (row.etag, row.size) for key, row in rows.items()} == {
+        "first": ("e0", 1), "k": ("e3", 30), "other": ("e4", 5), "old": None, "lost": None,
+    }  # fmt: skip
+    assert rows["other"] is not None and rows["other"].metadata == {"a": "b"}
+    assert await journal(db) == [("verify", "k", True)] * 2
+    assert await usage(db, remote.tenant_id) == (36, 3, 0)
+    told = await events(db, remote.tenant_id)
+    assert told.count(("storage.object.created", "far/k")) == 3
+    assert told.count(("storage.object.deleted", "far/old")) == 1 and len(told) == 7
+
+
+async def test_versions_of_a_batch_do_not_compete(
+    index: ObjectIndex, remote: BucketInfo, db: Database
+) -> None:
+    await set_bucket(db, remote, versioning="Enabled")
+    first = await index.begin_intent(put(remote, "first", size=1))
+    same = [await index.begin_intent(put(remote, "k", size=n)) for n in (1, 2)]
+    null = await index.begin_intent(put(remote, "k", size=4))
+    await asyncio.gather(
+        index.commit_intent(first, etag="e", version_id="v0"),
+        *(index.commit_intent(intent, etag="e", version_id=f"v{n}") for n, intent in enumerate(same, 1)),
+        index.commit_intent(null, etag="e", version_id="null"),
+    )
+    assert await journal(db) == [("verify", "k", True)]
+    assert await usage(db, remote.tenant_id) == (8, 4, 0)

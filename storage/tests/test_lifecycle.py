@@ -41,6 +41,28 @@ def test_short_days_have_no_midnight() -> None:
 
 
 @pytest.mark.parametrize(
+    ("days", "day_seconds"),
+    [(3_000_000, lifecycle.DAY_SECONDS), (2**31 - 1, lifecycle.DAY_SECONDS), (2**31 - 1, 10_000)],
+)
+def test_more_days_than_there_are_never_end(days: int, day_seconds: int) -> None:
+    assert lifecycle.falls_due(THEN, days, day_seconds) == datetime(9999, 12, 31, tzinfo=UTC)
+    assert lifecycle.cutoff(THEN, days, day_seconds) < datetime(1900, 1, 1, tzinfo=UTC)
+    header = lifecycle.expiration_header([rule(Expiration={"Days": days})], "k", 1, {}, THEN)
+    assert header == 'expiry-date="Fri, 31 Dec 9999 00:00:00 GMT", rule-id="one"'
+
+
+def test_an_unfinished_upload_ends_by_the_earliest_rule_of_its_prefix() -> None:
+    def ends(days: int, **fields: Any) -> lifecycle.Rule:
+        abort = {"DaysAfterInitiation": days}
+        return rule(AbortIncompleteMultipartUpload=abort, **fields)
+
+    rules = [rule(), ends(9), ends(3, ID="a b", Filter={"Prefix": "logs/"}), ends(1, Filter={"Prefix": "z"})]
+    assert lifecycle.abort_of(rules, "logs/k", THEN) == ("Mon, 19 Jan 2026 00:00:00 GMT", "a%20b")
+    assert lifecycle.abort_of(rules, "k", THEN) == ("Sun, 25 Jan 2026 00:00:00 GMT", "one")
+    assert lifecycle.abort_of([rule()], "k", THEN) is None
+
+
+@pytest.mark.parametrize(
     ("fields", "fits"),
     [
         ({}, True),

@@ -6,7 +6,6 @@ import shutil
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -23,6 +22,9 @@ from storage.providers.fake import FakeBackend, FakeProvider
 from storage.providers.local import LocalProvider
 from storage.providers.s3 import S3Provider
 from storage.s3.tests.radosgw import RadosGateway, missing
+from tests.instance import until
+from tests.ports import free_port
+from tests.stack import listens
 
 from .provider_contract import Put, RemoteProviderContract, VersionedProviderContract
 
@@ -39,12 +41,6 @@ def uploader(connection: providers.Connection) -> Put:
         config=Config(request_checksum_calculation="when_required", s3={"addressing_style": "path"}),
     )
     return lambda bucket, key, body: s3.put_object(Bucket=bucket, Key=key, Body=body)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture(scope="module")
@@ -69,11 +65,7 @@ def rclone_server(folder: Path) -> Iterator[str]:
         stderr=subprocess.DEVNULL,
     )  # fmt: skip
     try:
-        for _ in range(200):
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            time.sleep(0.05)
+        until(lambda: listens(("127.0.0.1", port)), 60, "rclone listens")
         yield f"http://127.0.0.1:{port}"
     finally:
         server.terminate()

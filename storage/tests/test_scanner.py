@@ -128,6 +128,29 @@ def test_versions_and_delete_markers(far: FakeBackend) -> None:
     assert scan(bucket) == 0
 
 
+def test_a_null_version_that_was_written_again(far: FakeBackend) -> None:
+    bucket = _bucket(versioning="Suspended")
+
+    def null(key: str, etag: str, size: int, *, is_delete_marker: bool = False) -> providers.RemoteEntry:
+        return providers.RemoteEntry(key, size, etag, OLD, "null", is_delete_marker=is_delete_marker)
+
+    far.versioned["gh-docs"] = [null("changed", "a", 1), null("gone", "a", 1), null("same", "a", 1)]
+    for entry in far.versioned["gh-docs"]:
+        far.objects["gh-docs"][entry.key] = providers.RemoteObject(1, "a", OLD, "null")
+    assert scan(bucket) == 3
+    before = len(told(bucket))
+    far.versioned["gh-docs"][:2] = [null("changed", "b", 2), null("gone", "", 0, is_delete_marker=True)]
+    far.objects["gh-docs"]["changed"] = providers.RemoteObject(2, "b", OLD, "null")
+    assert scan(bucket) == 2
+    assert left(bucket) == ["changed", "same"]
+    assert sorted(told(bucket)[before:]) == ["created docs/changed", "deleted docs/gone"]
+    with platform_scope("tests"):
+        assert Object.objects.get(key="changed").etag == "b"
+        assert ObjectVersion.objects.get().is_delete_marker
+        assert usage.recount(bucket.tenant_id)
+    assert scan(bucket) == 0
+
+
 def test_only_buckets_elsewhere_are_scanned() -> None:
     bucket = bucket_of({"Expiration": {"Days": 1}})
     actor = factories.member(bucket.tenant, "admin")

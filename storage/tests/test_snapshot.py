@@ -139,7 +139,9 @@ async def test_changes_are_announced(db: Database, admin: Principal) -> None:
             access_keys.revoke_access_key(row, actor=admin)
 
     await in_thread(change)
-    await asyncio.sleep(0.1)
+    async with asyncio.timeout(30):
+        while len(heard) < 5:
+            await asyncio.sleep(0.01)
     await conn.close()
     assert heard == ["access_keys", "buckets", "backends", "buckets", "access_keys"]
 

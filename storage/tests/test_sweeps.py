@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.apps import apps
+from django.db import connection
 from django.utils import timezone
 
 from gateway.db.scope import platform_scope
 from realtime.models import Event
 from storage import providers
+from storage.index.commits import GIVEN_UP
+from storage.index.lease import PROCESS
 from storage.models import (
     Backend,
     BlobGarbage,
@@ -227,7 +231,7 @@ def test_a_write_that_does_not_show_waits_and_is_dropped_at_last(
     with platform_scope("tests"):
         waiting.refresh_from_db()
         assert timedelta(seconds=20) < waiting.next_check_at - timezone.now() < timedelta(seconds=45)
-        long_ago = timezone.now() - 2 * intents.AGE
+        long_ago = timezone.now() - 2 * GIVEN_UP
         if shown == "nothing":
             WriteIntent.objects.update(began_at=long_ago, next_check_at=long_ago)
             assert intents.settle() == 1
@@ -263,6 +267,75 @@ def test_overlapping_writes_end_as_the_backend_has_it(
     assert left == []
     assert [size for _, size, _ in rows] == ([] if shown is None else [len(shown)])
     assert events == {b"first": [], b"second": ["created docs/k"], None: ["deleted docs/k"]}[shown]
+
+
+def test_what_broke_off_takes_nothing_of_who_writes_it_again(bucket: Bucket, far: FakeBackend) -> None:
+    broken, again = intent(bucket, "k", size=1), intent(bucket, "k", size=1)
+    with platform_scope("tests"):
+        WriteIntent.objects.filter(pk=broken.pk).update(ended_at=timezone.now() - intents.UNHEARD)
+        WriteIntent.objects.filter(pk=again.pk).update(next_check_at=timezone.now() + intents.UNHEARD)
+    far.put("gh-docs", "k", b"1")
+    assert intents.settle() == 0
+    with platform_scope("tests"):
+        WriteIntent.objects.update(ended_at=timezone.now() - intents.UNHEARD, next_check_at=timezone.now())
+        assert intents.settle() == 2
+        assert Event.objects.filter(type="storage.object.created", subject="docs/k").count() == 1
+
+
+HOLDER = 4711
+
+
+@pytest.fixture
+def there_is_the_holder() -> Iterator[None]:
+    """A decision process of that number, as others see it."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_lock_shared(%s, %s)", [PROCESS, HOLDER])
+        yield
+        cursor.execute("SELECT pg_advisory_unlock_shared(%s, %s)", [PROCESS, HOLDER])
+
+
+def test_the_end_of_a_write_is_waited_for_while_its_process_is_there(
+    bucket: Bucket, far: FakeBackend, there_is_the_holder: None
+) -> None:
+    intent(bucket, size=5, age=6000, holder=HOLDER)
+    assert intents.settle() == 0
+    assert outcome(bucket.tenant)[2] == ["put"]
+
+
+def test_a_put_whose_process_is_gone_counts_nothing(bucket: Bucket, far: FakeBackend) -> None:
+    young, old = (intent(bucket, key, size=5, age=age, holder=HOLDER) for key, age in (("a", 20), ("b", 90)))
+    gone = intent(bucket, "c", kind="delete", age=90, holder=HOLDER)
+    far.put("gh-docs", "c", b"there still")
+    assert intents.settle() == 1
+    with platform_scope("tests"):
+        kinds = dict(WriteIntent.objects.values_list("pk", "kind"))
+        assert (kinds.get(young.pk), kinds.get(old.pk), kinds.get(gone.pk)) == ("put", "lost", None)
+        # The edge may still be at it, for hours.
+        WriteIntent.objects.update(
+            ended_at=timezone.now() - 60 * intents.UNHEARD, next_check_at=timezone.now()
+        )
+        WriteIntent.objects.filter(pk=young.pk).delete()
+    assert intents.settle() == 0
+    stored = far.put("gh-docs", "b", b"hello")
+    with platform_scope("tests"):
+        WriteIntent.objects.update(next_check_at=timezone.now())
+    assert intents.settle() == 1
+    assert outcome(bucket.tenant)[:2] == ([("b", 5, stored.etag)], ["created docs/b"])
+
+
+def test_what_its_process_ended_before_it_went_is_dropped(bucket: Bucket, far: FakeBackend) -> None:
+    intent(bucket, size=5, age=90, holder=HOLDER, ended_at=timezone.now() - intents.UNHEARD)
+    assert intents.settle() == 1
+    assert outcome(bucket.tenant)[2] == []
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+def test_a_lost_put_keeps_no_bucket(bucket: Bucket, far: FakeBackend, is_known: bool) -> None:
+    intent(bucket, size=5, age=90, holder=HOLDER)
+    if is_known:
+        assert intents.settle() == 0
+    assert intents.settle(bucket) == 1
+    assert outcome(bucket.tenant)[2] == []
 
 
 def test_a_backend_that_does_not_answer_is_asked_again(bucket: Bucket, far: FakeBackend) -> None:

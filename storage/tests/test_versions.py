@@ -167,9 +167,9 @@ async def test_events_name_the_version(index: ObjectIndex, versioned: BucketInfo
     ours = {"bucket": "docs", "key": "k"}
     assert [json.loads(row["data"]) for row in rows] == [
         ours | {"size": 4, "etag": "e", "content_type": "text/css", "version_id": made.version_id},
-        ours | {"size": 0, "version_id": marked.version_id, "delete_marker": True},
-        ours | {"size": 0, "version_id": marked.version_id, "delete_marker": True},
-        ours | {"size": 4, "version_id": made.version_id, "delete_marker": False},
+        ours | {"size": 0, "version_id": marked.version_id, "delete_marker": True, "permanent": False},
+        ours | {"size": 0, "version_id": marked.version_id, "delete_marker": True, "permanent": True},
+        ours | {"size": 4, "version_id": made.version_id, "delete_marker": False, "permanent": True},
     ]
 
 
