@@ -11,13 +11,14 @@ from django.http import HttpRequest
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminSelectWidget, UnfoldAdminURLInputWidget
 
+from gateway.admin_json import as_json
 from gateway.admin_verbs import VerbAdmin, actor
 from gateway.errors import Conflict
 from storage import providers
 from storage.models import Backend
 from storage.services import backends
 
-from .shown import OF_TENANT, STATE, as_json
+from .shown import OF_TENANT, STATE
 
 
 class BackendForm(forms.ModelForm):  # type: ignore[type-arg]

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from django import forms
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.utils.html import format_html
 from unfold.contrib.filters.admin import AutocompleteSelectFilter
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminSelectWidget
 
+from gateway.admin_json import as_json
 from gateway.admin_verbs import ReadOnlyAdmin, VerbAdmin, actor
 from gateway.errors import Conflict
 from gateway.templatetags.ui import size
 from storage.models import Backend, Bucket, Placement
-from storage.services import bucket_usage, buckets, decisions, placements
+from storage.services import bucket_usage, buckets, decisions, far, placements
 
-from .shown import OF_TENANT, STATE, as_json
+from .shown import OF_TENANT, STATE
 
 
 class BucketForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -82,10 +83,10 @@ class BucketAdmin(VerbAdmin):
         "public_name",
         "policy_",
         "public_access_block",
-        "cors_",
-        "lifecycle_",
+        "cors",
+        "lifecycle",
         "lifecycle_at",
-        "tags_",
+        "tags",
         "notifications",
         "created_by",
         "created_at",
@@ -111,19 +112,7 @@ class BucketAdmin(VerbAdmin):
 
     @display(description="Policy")
     def policy_(self, row: Bucket) -> str:
-        return format_html("<pre>{}</pre>", row.policy) if row.policy else "none"
-
-    @display(description="CORS")
-    def cors_(self, row: Bucket) -> str:
-        return as_json(row.cors)
-
-    @display(description="Lifecycle")
-    def lifecycle_(self, row: Bucket) -> str:
-        return as_json(row.lifecycle)
-
-    @display(description="Tags")
-    def tags_(self, row: Bucket) -> str:
-        return as_json(row.tags)
+        return as_json(json.loads(row.policy)) if row.policy else "none"
 
     @display(description="Backend", ordering="placement__backend__name")
     def backend(self, row: Bucket) -> str:
@@ -176,7 +165,8 @@ class PlacementAdmin(ReadOnlyAdmin):
     @admin.action(description="Reconcile now")
     def reconcile(self, request: HttpRequest, rows: QuerySet[Placement]) -> None:
         def settle(row: Placement) -> None:
-            after = placements.reconcile(row.pk)
+            with far.place(row.tenant_id, row.backend_id):
+                after = placements.reconcile(row.pk)
             if after is not None and not after.is_settled:
                 raise Conflict(after.error or "Not settled yet.")
 

@@ -11,7 +11,9 @@ from unfold.contrib.filters.admin import AutocompleteSelectFilter
 from unfold.decorators import display
 
 from gateway.admin_verbs import LogAdmin, ReadOnlyAdmin
+from gateway.templatetags.ui import size
 from storage.models import Object, ObjectVersion, Usage
+from storage.services import backends
 
 from .shown import OF_TENANT
 
@@ -22,13 +24,13 @@ class ObjectAdmin(LogAdmin):
         "key",
         "bucket",
         "tenant",
-        "size",
+        "held",
         "content_type",
         "place",
         "writer",
         "last_modified",
     )
-    list_select_related = ("bucket", "tenant")
+    list_select_related = ("bucket__placement__backend", "tenant")
     list_filter: Any = (OF_TENANT, ("bucket", AutocompleteSelectFilter))
     list_filter_submit = True
     search_fields = ("key__startswith", "=etag")
@@ -61,13 +63,20 @@ class ObjectAdmin(LogAdmin):
 
     @display(description="Lies")
     def place(self, row: Object | ObjectVersion) -> str:
-        return f"blob {row.blob}" if row.blob else "in the index or on the backend"
+        if row.blob:
+            return f"blob {row.blob}"
+        backend = row.bucket.placement.backend
+        return f"on {backend.name}" if backends.is_remote(backend) else "in its row"
+
+    @display(description="Size", ordering="size")
+    def held(self, row: Object | ObjectVersion) -> str:
+        return size(row.size)
 
 
 @admin.register(ObjectVersion)
 class ObjectVersionAdmin(ObjectAdmin):
     list_display = (
-        "key", "version_id", "bucket", "tenant", "size", "is_delete_marker", "noncurrent_since", "writer",
+        "key", "version_id", "bucket", "tenant", "held", "is_delete_marker", "noncurrent_since", "writer",
         "last_modified",
     )  # fmt: skip
     list_filter = (*ObjectAdmin.list_filter, "is_delete_marker")
@@ -76,7 +85,15 @@ class ObjectVersionAdmin(ObjectAdmin):
 
 @admin.register(Usage)
 class UsageAdmin(ReadOnlyAdmin):
-    list_display = ("tenant", "bytes", "objects_count", "upload_bytes")
+    list_display = ("tenant", "held", "objects_count", "uploading")
     list_select_related = ("tenant",)
     search_fields = ("tenant__slug",)
     ordering = ("-bytes",)
+
+    @display(description="Bytes", ordering="bytes")
+    def held(self, row: Usage) -> str:
+        return size(row.bytes)
+
+    @display(description="In unfinished uploads", ordering="upload_bytes")
+    def uploading(self, row: Usage) -> str:
+        return size(row.upload_bytes)

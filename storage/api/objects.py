@@ -25,6 +25,10 @@ def _bucket(request: Request, values: dict[str, Any]) -> Bucket:
     return buckets.get_bucket(values.pop("bucket"), actor=principal(request))
 
 
+def _details(bucket: Bucket, key: str, version_id: str = "") -> Response:
+    return Response(s.ObjectDetailsSerializer(versions.find(bucket, key, version_id)).data)
+
+
 class ObjectsView(ApiView):
     permissions = {"GET": READ, "DELETE": DELETE}
     serializer_class = s.ObjectSerializer
@@ -61,7 +65,7 @@ class ObjectDetailsView(ApiView):
         bucket = _bucket(request, asked)
         action = "s3:GetObjectVersion" if asked["version_id"] else "s3:GetObject"
         decisions.require(bucket, action, asked["key"], actor=principal(request))
-        return Response(s.ObjectDetailsSerializer(versions.find(bucket, **asked)).data)
+        return _details(bucket, **asked)
 
 
 class VersionsView(ApiView):
@@ -119,9 +123,7 @@ class RetentionView(ApiView):
         asked = self.body(s.RetentionSerializer)
         bucket = _bucket(request, asked)
         amendments.set_retention(bucket, **asked, actor=principal(request))
-        return Response(
-            s.ObjectDetailsSerializer(versions.find(bucket, asked["key"], asked["version_id"])).data
-        )
+        return _details(bucket, asked["key"], asked["version_id"])
 
 
 class LegalHoldView(ApiView):
@@ -134,9 +136,7 @@ class LegalHoldView(ApiView):
         asked = self.body(s.LegalHoldSerializer)
         bucket = _bucket(request, asked)
         amendments.set_legal_hold(bucket, **asked, actor=principal(request))
-        return Response(
-            s.ObjectDetailsSerializer(versions.find(bucket, asked["key"], asked["version_id"])).data
-        )
+        return _details(bucket, asked["key"], asked["version_id"])
 
 
 class UndeleteView(ApiView):
@@ -149,7 +149,7 @@ class UndeleteView(ApiView):
         asked = self.body(s.UndeleteSerializer)
         bucket = _bucket(request, asked)
         versions.undelete(bucket, asked["key"], actor=principal(request))
-        return Response(s.ObjectDetailsSerializer(versions.find(bucket, asked["key"])).data)
+        return _details(bucket, asked["key"])
 
 
 class RestoreView(ApiView):
@@ -162,7 +162,7 @@ class RestoreView(ApiView):
         asked = self.body(s.RestoreSerializer)
         bucket = _bucket(request, asked)
         versions.restore(bucket, **asked, actor=principal(request))
-        return Response(s.ObjectDetailsSerializer(versions.find(bucket, asked["key"])).data)
+        return _details(bucket, asked["key"])
 
 
 class BulkDeleteView(ApiView):
@@ -171,7 +171,10 @@ class BulkDeleteView(ApiView):
 
     @extend_schema(request=s.BulkDeleteSerializer, responses=s.BulkOutcomeSerializer)
     def post(self, request: Request) -> Response:
-        """Delete many: those listed, or all below a prefix. One call works for some seconds; go on by `next_*`."""
+        """Delete many: those listed, or all below a prefix. One call works for some seconds.
+
+        What of a list was not come to is among the refused; below a prefix go on by `next_*`.
+        """
         caller, asked = principal(request), self.body(s.BulkDeleteSerializer)
         bucket = _bucket(request, asked)
         if "objects" in asked:

@@ -69,6 +69,7 @@ class SimulateView(ApiView):
             ip=asked["source_ip"],
             secure=asked["secure"],
             policy=None if draft is None else json.dumps(draft, ensure_ascii=False),
+            context=asked["context"],
             actor=principal(request),
         )
         return Response(s.DecisionSerializer(found).data)

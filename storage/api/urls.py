@@ -1,6 +1,6 @@
 from django.urls import path
 
-from . import access_keys, backends, buckets, credentials, objects, policies
+from . import access_keys, backends, buckets, credentials, objects, policies, share_links
 
 _BUCKET = "storage/buckets/<uuid:public_id>"
 
@@ -28,4 +28,6 @@ urlpatterns = [
     path("storage/objects/restore", objects.RestoreView.as_view()),
     path("storage/objects/bulk-delete", objects.BulkDeleteView.as_view()),
     path("storage/objects/links", objects.ObjectLinksView.as_view()),
+    path("storage/share-links", share_links.ShareLinksView.as_view()),
+    path("storage/share-links/<uuid:public_id>", share_links.ShareLinkView.as_view()),
 ]

@@ -28,7 +28,8 @@ class LimitsForm(PageForm):
         widget=forms.TextInput(attrs={"autocomplete": "off", "autofocus": True}),
     )
     buckets = WordsField(
-        label="These buckets only", help_text="Names, parted by spaces. Empty: every bucket."
+        label="These buckets only",
+        help_text="Names, parted by spaces; another tenant's as tenant:bucket. Empty: every bucket.",
     )
     prefixes = LinesField(
         label="Keys that begin with", help_text="Such as reports/, one a line. Empty: every key."

@@ -132,6 +132,6 @@ class LifecycleRuleForm(RuleForm):
 
 class LifecycleRules(RuleSet):
     setting, title = "lifecycle", "Lifecycle"
-    lead = "What is deleted by itself, about once a day. In a bucket with versions, a delete leaves one."
+    lead = "What is deleted by itself, about once a day. Where versions are kept, it stays as a version."
     form = LifecycleRuleForm
     verb = staticmethod(bucket_settings.set_lifecycle)

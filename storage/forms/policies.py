@@ -30,6 +30,15 @@ class PolicyForm(PageForm):
         widget=forms.Textarea(attrs={**PLAIN, "rows": 18, "class": "input mono code", "wrap": "off"}),
     )
 
+    @classmethod
+    def of(cls, bucket: Bucket) -> PolicyForm:
+        """What is kept; one that a client put on a single line is shown on many, where that is not too long."""
+        text = bucket.policy
+        if text and "\n" not in text:
+            laid_out = json.dumps(json.loads(text), indent=2, ensure_ascii=False)
+            text = laid_out if len(laid_out.encode()) <= MAX_BYTES else text
+        return cls(initial={"policy": text})
+
     def clean_policy(self) -> str:
         text: str = self.cleaned_data["policy"]
         return text if text.strip() else ""
@@ -114,12 +123,25 @@ class SimulateForm(PageForm):
     )
     source_ip = forms.GenericIPAddressField(label="From the address", required=False)
     secure = forms.BooleanField(label="Over TLS", required=False, initial=True)
+    context = forms.CharField(
+        label="Values of condition keys",
+        required=False,
+        max_length=10_000,
+        help_text="One a line: s3:prefix=photos/",
+        widget=forms.Textarea(attrs={**PLAIN, "rows": 2, "class": "input mono code", "wrap": "off"}),
+    )
     uses_draft = forms.BooleanField(
         label="By the policy as it stands in the editor",
         required=False,
         help_text="Not by the one that is saved.",
     )
     policy = forms.CharField(required=False, strip=False, max_length=MAX_BYTES * 2, widget=forms.HiddenInput)
+
+    def clean_context(self) -> dict[str, str]:
+        lines = [line for line in self.cleaned_data["context"].splitlines() if line.strip()]
+        if any("=" not in line for line in lines):
+            raise forms.ValidationError("Each line is a key, =, and its value.")
+        return {key.strip(): value for key, _, value in (line.partition("=") for line in lines)}
 
     def decided(self, bucket: Bucket, actor: Any) -> Any:
         """Raises DomainError."""
@@ -132,5 +154,6 @@ class SimulateForm(PageForm):
             ip=values["source_ip"] or None,
             secure=values["secure"],
             policy=values["policy"] if values["uses_draft"] else None,
+            context=values["context"],
             actor=actor,
         )

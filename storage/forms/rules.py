@@ -66,7 +66,7 @@ class RuleSet:
     def __init__(self, data: QueryDict | None = None, *, bucket: Bucket) -> None:
         self.bucket = bucket
         self.refused = ""
-        self.saves = False
+        self.saves = self.is_draft = False
         if data is None:
             rules: Sequence[Rule] = getattr(bucket, self.setting)
             self.forms = [
@@ -81,6 +81,7 @@ class RuleSet:
                 self._numbered(self.form(data, **self._named(number)), number) for number in numbers
             ]
             return
+        self.is_draft = True
         self.forms = [self._typed(number, data) for number in numbers if do != f"remove-{number}"]
         if do == "add":
             added = self._blank(max(numbers, default=0) + 1, self.form.values_of({}))

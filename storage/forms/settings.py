@@ -24,10 +24,17 @@ class SettingForm(PageForm):
     title: ClassVar[str]
     lead: ClassVar[str] = ""
     at: ClassVar[str] = ""
+    needs: ClassVar[str] = ""
+    """The bucket's field of a setting that not every backend can."""
 
     def __init__(self, data: Any = None, *, bucket: Bucket) -> None:
         super().__init__(data, auto_id=f"{self.setting}_%s", initial=self.values_of(bucket))
         self.bucket = bucket
+        self.lacking = (
+            verbs.lacking(bucket.placement.backend, self.needs)
+            if self.needs and not getattr(bucket, self.needs)
+            else ""
+        )
         self.fit(bucket)
 
     def values_of(self, bucket: Bucket) -> dict[str, Any]:
@@ -48,7 +55,7 @@ class SettingForm(PageForm):
 
 
 class VersioningForm(SettingForm):
-    setting, title = "versioning", "Versions"
+    setting, title, needs = "versioning", "Versions", "versioning"
     lead = (
         "With versions, what is replaced or deleted stays and can be brought back. It counts against quotas."
     )
@@ -74,7 +81,7 @@ class VersioningForm(SettingForm):
 
 
 class LockForm(SettingForm):
-    setting, title, at = "default_retention", "Object lock", "period"
+    setting, title, at, needs = "default_retention", "Object lock", "period", "object_lock"
     lead = "A locked version can neither be deleted nor overwritten until its time is over."
     object_lock = forms.BooleanField(
         label="Versions can be locked", required=False, help_text="Needs versions. This cannot be undone."
@@ -85,7 +92,10 @@ class LockForm(SettingForm):
         choices=[
             ("", "only where whoever writes them asks for it"),
             ("GOVERNANCE", "in governance mode: who holds storage.object.lock may unlock them"),
-            ("COMPLIANCE", "in compliance mode: nobody may as long as the tenant is there"),
+            (
+                "COMPLIANCE",
+                "in compliance mode: nobody may as long as it runs, not even the platform's staff",
+            ),
         ],
         widget=forms.RadioSelect,
     )
@@ -127,14 +137,14 @@ class LockForm(SettingForm):
 
 
 class EncryptionForm(SettingForm):
-    setting, title = "encryption", "Encryption"
-    lead = "Sealed objects are encrypted on the disk; whoever may read them notices nothing."
+    setting, title, needs = "encryption", "Encryption", "encryption"
+    lead = "Encrypted objects cannot be read on the disk; whoever may read them here notices nothing."
     encryption = forms.ChoiceField(
         label="New objects",
         required=False,
         choices=[
-            ("", "are sealed where whoever writes them asks for it"),
-            ("AES256", "are always sealed (AES-256)"),
+            ("", "are encrypted where whoever writes them asks for it"),
+            ("AES256", "are always encrypted (AES-256)"),
         ],
         widget=forms.RadioSelect,
     )

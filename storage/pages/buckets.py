@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import urlsplit
 
 from django.http import HttpResponse
 from django.urls import reverse
 
 from gateway.errors import DomainError
-from gateway.ui import PageRequest, page, sheet, show
+from gateway.ui import PageRequest, at, page, sheet, show
 from storage.forms.buckets import BucketForm
 from storage.models import Backend, Bucket
 from storage.services import bucket_usage, decisions
 from storage.services import buckets as verbs
+
+from .shown import led_to
 
 PER_PAGE = 100
 
@@ -27,13 +29,14 @@ def _buckets(request: PageRequest) -> dict[str, Any]:
     found = list(rows.filter(name__gt=after).order_by("name")[: PER_PAGE + 1])
     shown = [(row, bucket_usage.of(row), decisions.is_public(row)) for row in found[:PER_PAGE]]
     following = found[PER_PAGE - 1].name if len(found) > PER_PAGE else ""
-    asked = urlencode({name: value for name, value in (("q", search), ("after", after)) if value})
+    url = reverse("buckets")
     return {
         "buckets": shown,
         "q": search,
         "after": after,
-        "next": following,
-        "here": f"{reverse('buckets')}?{asked}",
+        "first": at(url, q=search) if after else "",
+        "next": at(url, q=search, after=following) if following else "",
+        "here": at(url, q=search, after=after),
     }
 
 
@@ -59,6 +62,8 @@ def buckets(request: PageRequest) -> HttpResponse:
         except DomainError as error:
             form.refuse(error)
         else:
+            if urlsplit(request.headers.get("HX-Current-URL", "")).path != reverse("buckets"):
+                return led_to(request, reverse("buckets"), f"The bucket {bucket.name} is there.")
             response = show(
                 request,
                 "storage/buckets.html",

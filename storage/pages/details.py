@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
-from django.http import HttpResponse
+from django.http import HttpResponse, HttpResponseRedirect
+from django.urls import reverse
 from django.utils import timezone
 
 from gateway.errors import DomainError, NotFound
-from gateway.ui import PageRequest, is_part, page
-from storage.forms.objects import RetentionForm, ShareForm, TagsForm
+from gateway.ui import PageRequest, at, is_part, page
+from storage.forms.objects import PAGE, SAVES, RetentionForm, ShareForm, TagsForm
 from storage.models import Bucket
-from storage.services import amendments, decisions, objects, versions
+from storage.services import amendments, decisions, objects, share_links, versions
 from storage.services.versions import Version
 
 from . import previews, shown
@@ -20,11 +23,39 @@ from . import previews, shown
 MOST_VERSIONS = 100
 
 
+@dataclass(frozen=True, slots=True)
+class SharedLink:
+    """A link that was just made; one that `is_kept` can be revoked."""
+
+    url: str
+    expires_at: datetime
+    is_kept: bool
+
+
 @page("storage.object.read")
 def details(request: PageRequest, name: str) -> HttpResponse:
     """An object, or with `version` one of its versions."""
-    row, found = _found(request, name)
+    row = shown.bucket(request, name)
+    try:
+        _, found = _found(request, name)
+    except NotFound as error:
+        if is_part(request):
+            raise
+        return _missing(request, row, error)
     return _show(request, row, found)
+
+
+def _missing(request: PageRequest, row: Bucket, error: NotFound) -> HttpResponse:
+    """Somebody deleted it meanwhile, or the link is old: a way on to what is there."""
+    key = shown.text(request, "key")
+    version = shown.text(request, "version")
+    context = {
+        "key": key,
+        "error": error,
+        "folder_url": shown.place(row, key[: key.rfind("/") + 1]),
+        "current_url": shown.object_url(row, key) if version else "",
+    }
+    return shown.show_tab(request, row, "objects", "storage/missing.html", context, status=404)
 
 
 def _found(request: PageRequest, name: str) -> tuple[Bucket, Version]:
@@ -42,12 +73,12 @@ def _show(
     tags: TagsForm | None = None,
     retention: RetentionForm | None = None,
     share: ShareForm | None = None,
-    link: Any = None,
+    link: SharedLink | None = None,
     status: int = 200,
     done: str = "",
 ) -> HttpResponse:
     caller = request.principal
-    others = versions.of_key(row, found.key, MOST_VERSIONS)
+    others = versions.of_key(row, found.key, MOST_VERSIONS + 1)
     asked = shown.text(request, "version")
     until = found.locked_until
     context = {
@@ -57,7 +88,8 @@ def _show(
         if not found.key.endswith("/")
         else shown.crumbs(row, found.key),
         "short": found.key.rstrip("/").rpartition("/")[2] or found.key,
-        "versions": [(one, shown.object_url(row, one.key, one.version_id)) for one in others],
+        "versions": [(one, shown.object_url(row, one.key, one.version_id)) for one in others[:MOST_VERSIONS]],
+        "more_versions": shown.place(row, found.key, versions="1") if len(others) > MOST_VERSIONS else "",
         "has_versions": len(others) > 1 or bool(row.versioning),
         "current_url": shown.object_url(row, found.key),
         "change_url": shown.object_url(row, found.key, asked, "change-object"),
@@ -66,6 +98,8 @@ def _show(
         "retention": retention
         or RetentionForm(initial={"mode": found.lock.get("mode", "GOVERNANCE"), "until": until}),
         "share": share or ShareForm(),
+        "links_url": at(reverse("share-links"), bucket=row.name, key=found.key),
+        "links_count": share_links.live(caller, row, found.key).count(),
         "link": link,
         "is_locked": found.is_held or (until is not None and until > timezone.now()),
         "preview": previews.of(request, row, found),
@@ -74,6 +108,7 @@ def _show(
         "may_lock": caller.can("storage.object.lock") and row.object_lock and not found.is_delete_marker,
         "may_delete": caller.can("storage.object.delete"),
         "may_restore": caller.can("storage.object.write"),
+        "delete_question": _delete_question(row, found.key, asked),
     }
     return shown.show_tab(
         request,
@@ -87,27 +122,48 @@ def _show(
     )
 
 
+def _delete_question(row: Bucket, key: str, version: str) -> str:
+    if version:
+        return f"Delete this version of {key} for good?"
+    if row.versioning == Bucket.Versioning.ENABLED:
+        return f"Delete {key}? It stays as a version."
+    return f"Delete {key}? This cannot be undone."
+
+
+@page("storage.object.read")
+def open_document(request: PageRequest, name: str) -> HttpResponse:
+    """On to the bytes of a PDF, by a link that is made anew each time."""
+    row, found = _found(request, name)
+    return HttpResponseRedirect(previews.document_link(request, row, found))
+
+
 @page("storage.object.read", methods=("POST",))
 def share(request: PageRequest, name: str) -> HttpResponse:
-    """A link that whoever has it may download by, for a while."""
+    """A link that whoever has it may download by: a page of ours, or a presigned URL."""
     row, found = _found(request, name)
     form = ShareForm(request.POST)
-    if not form.is_valid():
-        return _show(request, row, found, share=form, status=422)
-    file_name = found.key.rpartition("/")[2].replace('"', "").encode("ascii", "ignore").decode()
-    answer = (
-        {"content-disposition": f'attachment; filename="{file_name}"'} if form.cleaned_data["saves"] else None
-    )
-    link = objects.download_link(
-        row,
-        found.key,
-        version_id=shown.text(request, "version"),
-        base_url=request.build_absolute_uri("/"),
-        lasts=form.span,
-        answer=answer,
-        actor=request.principal,
-    )
-    return _show(request, row, found, share=form, link=link)
+    if form.is_valid():
+        try:
+            return _show(request, row, found, share=form, link=_link(request, row, found, form))
+        except DomainError as error:
+            form.refuse(error)
+    return _show(request, row, found, share=form, status=422)
+
+
+def _link(request: PageRequest, row: Bucket, found: Version, form: ShareForm) -> SharedLink:
+    kind = form.cleaned_data["kind"] or PAGE
+    asked: dict[str, Any] = {
+        "version_id": shown.text(request, "version"),
+        "base_url": request.build_absolute_uri("/"),
+        "lasts": form.span,
+        "actor": request.principal,
+    }
+    if kind == PAGE:
+        made, url = share_links.create(row, found.key, **asked)
+        return SharedLink(url, made.expires_at, True)
+    answer = {"content-disposition": share_links.disposition(found.key)} if kind == SAVES else None
+    link = objects.download_link(row, found.key, answer=answer, **asked)
+    return SharedLink(link.url, link.expires_at, False)
 
 
 @page("storage.object.read", methods=("POST",))

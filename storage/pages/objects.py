@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
@@ -11,21 +12,21 @@ from django.http import HttpResponse, JsonResponse
 from gateway.errors import Invalid
 from gateway.ui import PageRequest, page
 from storage.models import Bucket
-from storage.services import bulk, decisions, versions
+from storage.services import bulk, decisions, share_links, versions
 from storage.services import objects as verbs
 
 from . import shown
 
 PER_PAGE = 100
+SHARED_FOR = timedelta(days=1)
 
 
-@page("storage.bucket.read")
+@page("storage.object.read")
 def objects(request: PageRequest, name: str) -> HttpResponse:
     """One level of a bucket; with `versions` what was replaced or deleted too."""
     row = shown.bucket(request, name)
     prefix, after = shown.text(request, "prefix"), shown.text(request, "after")
     with_versions = "1" if request.GET.get("versions") else ""
-    request.principal.require("storage.object.read")
     action = "s3:ListBucketVersions" if with_versions else "s3:ListBucket"
     decisions.require(row, action, prefix=prefix, actor=request.principal)
     level = (
@@ -41,7 +42,7 @@ def objects(request: PageRequest, name: str) -> HttpResponse:
         "with_versions": with_versions,
         "crumbs": shown.crumbs(row, prefix, with_versions),
         "here": shown.place(row, prefix, after, with_versions),
-        "first": shown.place(row, prefix, versions=with_versions),
+        "first": shown.place(row, prefix, versions=with_versions) if after else "",
         "switch": shown.place(row, prefix, versions="" if with_versions else "1"),
         "most_bytes": settings.MAX_UPLOAD_SIZE,
     }
@@ -83,8 +84,9 @@ def _folders(
 def links(request: PageRequest, name: str) -> HttpResponse:
     """`{"method", "key"}` in, `{"url": …}` out: the browser moves the bytes itself.
 
-    `method` is GET or PUT; or a step of an upload in parts: `create`, `part` (with `upload` and `part`), `complete`
-    or `abort` (with `upload`).
+    `method` is GET or PUT; SHARE for a page that people download it from, for a day; or a step of an upload in parts:
+    `create` (with `is_new` unless there is such an object), `part` (with `upload` and `part`), `complete` or `abort`
+    (with `upload`).
     """
     row = shown.bucket(request, name)
     asked = _json(request, "method", "key")
@@ -96,10 +98,13 @@ def links(request: PageRequest, name: str) -> HttpResponse:
     here: dict[str, Any] = {"base_url": request.build_absolute_uri("/"), "actor": request.principal}
     if method == "GET":
         link = verbs.download_link(row, key, version_id=str(asked.get("version", "")), **here)
+    elif method == "SHARE":
+        return JsonResponse({"url": share_links.create(row, key, lasts=SHARED_FOR, **here)[1]})
     elif method == "PUT":
         link = verbs.upload_link(row, key, **here)
     elif method in verbs.STEPS:
-        link = verbs.part_link(row, key, method, str(asked.get("upload", "")), asked.get("part", 0), **here)
+        upload, part = str(asked.get("upload", "")), asked.get("part", 0)
+        link = verbs.part_link(row, key, method, upload, part, is_new=bool(asked.get("is_new")), **here)
     else:
         raise Invalid("The method is GET or PUT.", errors={"method": ["Neither."]})
     return JsonResponse({"url": link.url})

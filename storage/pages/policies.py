@@ -68,7 +68,7 @@ def _show(
 ) -> HttpResponse:
     members = Membership.objects.filter(tenant_id=row.tenant_id, is_active=True)
     context = {
-        "form": form or PolicyForm(initial={"policy": row.policy}),
+        "form": form or PolicyForm.of(row),
         "statement": statement or StatementForm(),
         "question": question or SimulateForm(),
         "decision": decision,

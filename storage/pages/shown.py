@@ -4,22 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.http import HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
-from gateway.ui import PageRequest, is_part, show
+from gateway.ui import PageRequest, at, is_part, show
 from storage.models import Bucket
 from storage.services import buckets, decisions
 
 MOST_KEY = 1024
 _TABS = (
-    ("objects", "Objects", "bucket"),
-    ("settings", "Settings", "bucket-settings"),
-    ("policy", "Policy", "bucket-policy"),
-    ("usage", "Usage", "bucket-usage"),
+    ("objects", "Objects", "bucket", "storage.object.read"),
+    ("settings", "Settings", "bucket-settings", "storage.bucket.read"),
+    ("policy", "Policy", "bucket-policy", "storage.bucket.read"),
+    ("usage", "Usage", "bucket-usage", "storage.bucket.read"),
 )
 
 
@@ -40,12 +39,15 @@ def show_tab(
     done: str = "",
 ) -> HttpResponse:
     """A page of the bucket, with its head; as `gateway.ui.show`."""
+    can = request.principal.can
     values = {
         "bucket": row,
         "tab": tab,
-        "tabs": [(name, label, reverse(view, args=[row.name])) for name, label, view in _TABS],
+        "tabs": [
+            (name, label, reverse(view, args=[row.name])) for name, label, view, needs in _TABS if can(needs)
+        ],
         "is_public": decisions.is_public(row),
-        "may_write": request.principal.can("storage.bucket.write"),
+        "may_write": can("storage.bucket.write"),
         **(context or {}),
     }
     return show(request, template, values, part=part, status=status, done=done)
@@ -62,12 +64,6 @@ def led_to(request: PageRequest, url: str, done: str) -> HttpResponse:
 def text(request: PageRequest, name: str) -> str:
     """A key or its beginning, as the query names it."""
     return request.GET.get(name, "").replace("\0", "")[:MOST_KEY]
-
-
-def at(url: str, **query: str) -> str:
-    """An address with what of the query is not empty."""
-    asked = urlencode({name: value for name, value in query.items() if value})
-    return f"{url}?{asked}" if asked else url
 
 
 def place(row: Bucket, prefix: str = "", after: str = "", versions: str = "", version: str = "") -> str:

@@ -24,17 +24,18 @@ def usage(request: PageRequest, name: str) -> HttpResponse:
     span = asked if asked in SPANS else "30"
     end = timezone.now()
     held = bucket_usage.of(row)
-    times = {"begin": end - timedelta(days=int(span)), "end": end}
     found = list(bucket_usage.history(row, timedelta(days=int(span))))
+    # A young bucket's chart begins with it: in a month's width its hours could not be seen.
+    begin = min(found[0].at, end - timedelta(minutes=1)) if found else end - timedelta(days=int(span))
     drawn = [
         charts.draw(
             "bytes", "Size", [*((one.at, one.bytes) for one in found), (end, held.bytes + held.upload_bytes)],
             limit=row.quota_bytes,
-            words=lambda amount: size(round(amount)), **times,
+            words=lambda amount: size(round(amount)), binary=True, begin=begin, end=end,
         ),
         charts.draw(
             "objects", "Objects", [*((one.at, one.objects_count) for one in found), (end, held.objects_count)],
-            limit=row.quota_objects, words=lambda amount: f"{amount:,.0f}", **times,
+            limit=row.quota_objects, words=lambda amount: f"{amount:,.0f}", begin=begin, end=end,
         ),
     ]  # fmt: skip
     context = {

@@ -41,7 +41,7 @@ def _limit(most: int, text: str) -> serializers.ListField:
 class UpdateAccessKeySerializer(Body):
     name = Text(max_length=100, required=False)
     permissions = _limit(64, "Ours; null: all that the owner's role holds")
-    buckets = _limit(63, "Names; null: every bucket of the tenant")
+    buckets = _limit(127, "Names, another tenant's as `<tenant>:<bucket>`; null: every bucket")
     prefixes = _limit(1024, "Beginnings of keys; null: every key")
     actions = _limit(64, "S3's, with wildcards: `s3:Get*`; null: all")
     allowed_networks = serializers.ListField(

@@ -25,6 +25,7 @@ class BackendSerializer(serializers.ModelSerializer[Backend]):
         fields = [
             "id", "name", "kind", "shared", "is_default", "endpoint", "region", "path_style", "checksum_mode",
             "vendor", "ca_bundle", "capabilities", "created_at", "checked_at", "check_error",
+            "failing_since",
         ]  # fmt: skip
 
     def get_shared(self, backend: Backend) -> bool:

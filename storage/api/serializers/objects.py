@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from gateway.api.fields import Body, Flag, Text, Whole
@@ -46,6 +47,7 @@ class ObjectDetailsSerializer(serializers.Serializer[Version]):
     sealed_with = Text(help_text="`SSE-S3`, `SSE-C`, or empty")
     parts = serializers.SerializerMethodField(help_text="Of how many it was made; null: in one piece")
 
+    @extend_schema_field(LockSerializer)
     def get_lock(self, version: Version) -> dict[str, Any]:
         return {"mode": version.lock.get("mode"), "until": version.locked_until, "held": version.is_held}
 

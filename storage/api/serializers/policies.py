@@ -8,6 +8,7 @@ from rest_framework import serializers
 
 from gateway.api.fields import Body, Flag, Text
 
+MOST_CONTEXT = 50
 _DOCUMENT = "In AWS's policy language, at most 20 KiB"
 
 
@@ -39,6 +40,17 @@ class SimulateSerializer(Body):
         default=None,
         help_text="Tried in place of the bucket's own",
     )
+    context = serializers.DictField(  # type: ignore[assignment]  # a field, which is no attribute of its serializer
+        child=Text(max_length=2048, allow_blank=True, trim_whitespace=False),
+        required=False,
+        default=dict,
+        help_text='Values of condition keys that the request shall have: `{"s3:prefix": "photos/"}`',
+    )
+
+    def validate_context(self, value: dict[str, str]) -> dict[str, str]:
+        if len(value) > MOST_CONTEXT:
+            raise serializers.ValidationError(f"At most {MOST_CONTEXT} keys.")
+        return value
 
 
 class DecisionSerializer(serializers.Serializer[Any]):
