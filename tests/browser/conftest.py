@@ -23,14 +23,18 @@ from playwright.sync_api import (
     sync_playwright,
 )
 
+from storage.s3.tests.backends import moto
 from tenants.principal import Principal
 from tests import factories
+from tests.instance import until
 from tests.stack import Account, Stack
+
+__all__ = ["moto"]
 
 # Playwright's synchronous interface keeps a loop running in this thread, and Django refuses to query beside one.
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
 
-expect.set_options(timeout=10_000)
+expect.set_options(timeout=30_000)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -45,12 +49,23 @@ def playwright() -> Iterator[Playwright]:
         yield running
 
 
+# What Playwright switches off, whose list gives way to ours; and the pages behind the address bar, which each window
+# renders unseen for a fifth of the run's time.
+_OFF = (
+    *("AvoidUnnecessaryBeforeUnloadCheckSync", "DestroyProfileOnBrowserClose", "HttpsUpgrades"),
+    *("HttpsFirstBalancedModeAutoEnable", "LensOverlay", "MediaRouter", "PaintHolding"),
+    *("ThirdPartyStoragePartitioning", "AvoidCorsURLLoaderRestartOnRedirect", "OptimizationHints"),
+    *("NetworkTimeServiceQuerying", "AimEnabled", "PreconnectToSearch"),
+    *("WebUIOmniboxPopup", "WebUIOmniboxAimPopup", "WebUIOmniboxFullPopup"),
+)
+
+
 @pytest.fixture(scope="session")
 def chromium(playwright: Playwright) -> Iterator[Browser]:
     path = shutil.which("chromium")
     if path is None:
         pytest.skip("no Chromium: apt-get install chromium")
-    browser = playwright.chromium.launch(executable_path=path)
+    browser = playwright.chromium.launch(executable_path=path, args=["--disable-features=" + ",".join(_OFF)])
     yield browser
     browser.close()
 
@@ -89,7 +104,7 @@ def window(stack: Stack, chromium: Browser, context_options: dict[str, Any]) -> 
     context = chromium.new_context(
         base_url=stack.url, **({"viewport": {"width": 1280, "height": 900}} | context_options)
     )
-    context.set_default_timeout(10_000)
+    context.set_default_timeout(30_000)
     context.grant_permissions(["clipboard-read", "clipboard-write"])
     opened = Window(context)
     yield opened
@@ -100,6 +115,16 @@ def window(stack: Stack, chromium: Browser, context_options: dict[str, Any]) -> 
 @pytest.fixture
 def page(window: Window) -> Page:
     return window.page
+
+
+def copied(page: Page, text: str) -> str:
+    """What the clipboard holds once `text` is in it: a button's script copies in its own time."""
+
+    def held() -> str:
+        found = str(page.evaluate("navigator.clipboard.readText()"))
+        return found if text in found else ""
+
+    return until(held, 30, f"{text} is copied")
 
 
 @pytest.fixture

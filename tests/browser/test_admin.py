@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 from playwright.sync_api import Page, expect
@@ -64,6 +65,31 @@ def test_keys_are_revoked_and_no_secret_is_shown(stack: Stack, page: Page, staff
     page.locator("button[name=index]").first.click()
     expect(page.get_by_text("1 revoked.")).to_be_visible()
     expect(row).to_contain_text("revoked")
+
+
+def test_what_is_kept_as_json_is_laid_out(stack: Stack, page: Page, staff: Account) -> None:
+    """The window tells where a style breaks the policy."""
+    owner = stack.account("owner")
+    owner.bucket("laid-out")
+    s3 = owner.s3()
+    s3.put_object(Bucket="laid-out", Key="noted", Body=b"x", Metadata={"team": "payments"})
+    allowed = {
+        "Effect": "Allow",
+        "Principal": "*",
+        "Action": "s3:GetObject",
+        "Resource": "arn:aws:s3:::laid-out/*",
+    }
+    s3.put_bucket_policy(
+        Bucket="laid-out", Policy=json.dumps({"Version": "2012-10-17", "Statement": allowed})
+    )
+    for model, name, told in (
+        ("object", "noted", '"team": "payments"'),
+        ("bucket", "laid-out", "s3:GetObject"),
+    ):
+        page.goto(f"/admin/storage/{model}/?q={name}")
+        page.get_by_role("row").filter(has_text=name).get_by_role("link").first.click()
+        expect(page.locator("pre.json").filter(has_text=told)).to_be_visible()
+        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
 
 
 def test_dark(page: Page, staff: Account) -> None:

@@ -8,7 +8,7 @@ from gateway.db.scope import platform_scope
 from tenants.models import Domain
 from tenants.services import tenants
 from tests import factories
-from tests.browser.conftest import Window
+from tests.browser.conftest import Window, copied
 from tests.stack import Account, Stack
 
 
@@ -30,7 +30,7 @@ def test_a_domain_is_added_and_told_how_to_verify(
         token = Domain.objects.get(hostname=name).token
     expect(page.get_by_text(f"_gatehouse-challenge.{name}")).to_be_visible()
     page.get_by_role("button", name="Copy the record's text").click()
-    assert page.evaluate("navigator.clipboard.readText()") == token
+    assert copied(page, token) == token
     page.get_by_role("button", name="Close").first.click()
     row = page.get_by_role("row", name=name)
     expect(row.get_by_text("Waiting for the proof")).to_be_visible()

@@ -22,7 +22,7 @@ from workspaces.services import reconciler, templates
 from workspaces.services import workspaces as verbs
 from workspaces.tests.process.conftest import Runner, running
 
-from .conftest import Window
+from .conftest import Window, copied
 from .test_every_page import serious
 
 
@@ -210,7 +210,7 @@ def test_connected(page: Page, workshop: Workshop) -> None:
         panel = page.get_by_role("tabpanel", name=client)
         expect(panel).to_contain_text("/ws/linked/mcp")
         panel.get_by_role("button", name=re.compile("^Copy")).first.click()
-        assert "/ws/linked/mcp" in page.evaluate("navigator.clipboard.readText()")
+        copied(page, "/ws/linked/mcp")
 
 
 def test_without_scripts(stack: Stack, workshop: Workshop, page: Page) -> None:
@@ -222,7 +222,7 @@ def test_without_scripts(stack: Stack, workshop: Workshop, page: Page) -> None:
     plain.goto("/app/workspaces/new")
     plain.get_by_label("Name", exact=True).fill("plain")
     plain.get_by_role("button", name="Create workspace").click()
-    assert "Starting" in plain.inner_text("#state")
+    expect(plain.locator("#state")).to_contain_text("Starting")
     plain.get_by_role("button", name="Stop").click()
-    assert plain.url.endswith(plain.url.rpartition("/")[2]) and "Stopp" in plain.inner_text("#state")
+    expect(plain.locator("#state")).to_contain_text("Stopp")
     context.close()
