@@ -46,16 +46,21 @@ run: python ## A command with the running instance's environment: make run ARGS=
 	@exec $(SUPERVISOR) run -- $(VENV)/python $(ARGS)
 
 test: test-env ## All tests but the slow ones (ARGS="tenants -k login" for some)
-	@exec $(SERVICES) $(VENV)/python -m pytest -m "not long and not browser" $(or $(ARGS),$(BESIDE))
-	@[ -n "$(ARGS)" ] || exec $(SERVICES) $(VENV)/python -m pytest -m "browser and not long" $(BESIDE)
+	@exec $(SERVICES) $(VENV)/python -m pytest -m "not long and not browser" $(or $(ARGS),$(BESIDE) $(call WORKER,3))
+	@[ -n "$(ARGS)" ] || exec $(SERVICES) $(VENV)/python -m pytest -m "browser and not long" tests/browser $(BESIDE)
 
-# Two workers side by side share nothing: the second has a PostgreSQL and a Valkey of its own. A file's tests stay
-# together, for its fixtures; a worker that dies is a failure, not begun anew.
-BESIDE = --dist loadfile --max-worker-restart 0 --tx popen \
-	--tx "popen//python=$(SERVICES_IN) $(TEST_HOME)-2 -- $(VENV)/python"
+# Workers side by side share nothing: each but the first has a PostgreSQL and a Valkey of its own. Two have a core each;
+# of the ordinary tests, which wait half of their time, three run on two. A file's tests stay together, for its
+# fixtures, files in the order of conftest.py; a worker that dies is a failure, not begun anew.
+WORKER = --tx "popen//python=$(SERVICES_IN) $(TEST_HOME)-$(1) -- $(VENV)/python"
+BESIDE = --dist loadfile --no-loadscope-reorder --max-worker-restart 0 --tx popen $(call WORKER,2)
+
+# Of the slow ones, those that run beside others in `make test` too. What watches faults and the clock stays alone.
+LONG_BESIDE = tests/openapi tests/revocation storage/tests storage/s3/tests/test_clients_live.py
 
 test-long: test-env ## The slow tests: faults, scale, foreign test suites
-	@exec $(SERVICES) $(VENV)/python -m pytest -m long $(ARGS)
+	@exec $(SERVICES) $(VENV)/python -m pytest -m long $(or $(ARGS),$(addprefix --ignore=,$(LONG_BESIDE)))
+	@[ -n "$(ARGS)" ] || exec $(SERVICES) $(VENV)/python -m pytest -m long $(LONG_BESIDE) $(BESIDE)
 
 check: lint-env ## Format, lint, templates, types, migrations, OpenAPI document
 	@failed=0; for part in format lint templates django; do $(MAKE) check-$$part || failed=1; done; exit $$failed

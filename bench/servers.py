@@ -25,7 +25,7 @@ from bench.table import Row, in_turns
 from gateway.supervisor.ports import pick
 from tests.instance import Instance
 
-KEYS = ("bench-key", "bench-secret")
+KEYS = ("test", "test")  # MiniStack knows no other pair
 BUCKET = "bench"
 WRITTEN = 5000
 BODY = b"0123456789abcdef" * (SMALL // 16)
