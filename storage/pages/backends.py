@@ -80,7 +80,9 @@ def new_backend(request: PageRequest) -> HttpResponse:
             form.refuse(error)
         else:
             messages.success(request, f"The backend {made.name} is added. Its connection is being tested.")
-            return HttpResponseRedirect(reverse("backend", args=[made.public_id]))
+            if request.principal.can("storage.backend.read"):
+                return HttpResponseRedirect(reverse("backend", args=[made.public_id]))
+            return HttpResponseRedirect(reverse("new-backend"))
     return show(request, "storage/new_backend.html", {"form": form}, status=422 if form.errors else 200)
 
 

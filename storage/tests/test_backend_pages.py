@@ -15,6 +15,7 @@ from gateway.db.scope import platform_scope, tenant_scope
 from storage.models import Backend
 from storage.services import backends, buckets
 from tenants.principal import Principal
+from tenants.services import roles
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -54,6 +55,17 @@ def test_one_is_added_and_its_secret_never_shown(admin: Principal) -> None:
     for path in ("", f"/{made.public_id}"):
         status, text = ask(admin, path)
         assert (status, "Being tested" in text, "hush" in text) == (200, True, False)
+
+
+def test_whoever_adds_and_may_not_look_is_told_where_they_are(admin: Principal) -> None:
+    with tenant_scope(admin.tenant.pk):
+        roles.create_role(admin.tenant, "adder", permissions=["storage.backend.write"], actor=admin)
+        adder = factories.member(admin.tenant, "adder")
+    client = Client()
+    client.force_login(adder.user)  # type: ignore[arg-type]
+    answer = client.post(f"{AT}/new", NEW, follow=True)
+    assert answer.status_code == 200
+    assert "The backend far is added." in html.unescape(answer.content.decode())
 
 
 def test_the_page_asks_for_what_is_new_alone(admin: Principal) -> None:
