@@ -238,7 +238,10 @@ def _admin_password(name: str) -> str:
         return Path(file).read_text().strip()
     if sys.stdin.isatty():
         return getpass.getpass(f"Password of {name}: ")
-    raise Different(f"the password of {name} is not known: set BOOTSTRAP_ADMIN_PASSWORD")
+    raise Different(
+        f"the password of {name} is not known: wait until `make up` says that Gatehouse is up, "
+        "or set BOOTSTRAP_ADMIN_PASSWORD where you chose it"
+    )
 
 
 def say(text: str) -> None:
