@@ -16,7 +16,7 @@ from gateway.admin_verbs import VerbAdmin, actor
 from gateway.errors import Conflict
 from storage import providers
 from storage.models import Backend
-from storage.services import backends
+from storage.services import backend_providers, backends
 
 from .shown import OF_TENANT, STATE
 
@@ -124,11 +124,13 @@ class BackendAdmin(VerbAdmin):
             shared=values["tenant"] is None,
             is_default=values["is_default"],
             actor=actor(request, values["tenant"]),
-            **{name: values[name] for name in backends.CONNECTION_FIELDS},
+            **{name: values[name] for name in backend_providers.CONNECTION_FIELDS},
         )
 
     def change(self, row: Backend, values: dict[str, Any], request: HttpRequest) -> None:
-        changes = {name: values[name] for name in ("name", "is_default", *backends.CONNECTION_FIELDS)}
+        changes = {
+            name: values[name] for name in ("name", "is_default", *backend_providers.CONNECTION_FIELDS)
+        }
         backends.update_backend(
             row, secret_key=values["secret_key"] or None, actor=actor(request, row.tenant), **changes
         )

@@ -13,7 +13,7 @@ from unfold.decorators import display
 from gateway.admin_verbs import LogAdmin, ReadOnlyAdmin
 from gateway.templatetags.ui import size
 from storage.models import Object, ObjectVersion, Usage
-from storage.services import backends
+from storage.services import backend_providers
 
 from .shown import OF_TENANT
 
@@ -66,7 +66,7 @@ class ObjectAdmin(LogAdmin):
         if row.blob:
             return f"blob {row.blob}"
         backend = row.bucket.placement.backend
-        return f"on {backend.name}" if backends.is_remote(backend) else "in its row"
+        return f"on {backend.name}" if backend_providers.is_remote(backend) else "in its row"
 
     @display(description="Size", ordering="size")
     def held(self, row: Object | ObjectVersion) -> str:

@@ -10,7 +10,7 @@ from gateway.form_fields import PLAIN, text_input
 from gateway.forms import PageForm
 from storage.models import Backend
 from storage.providers import quirks
-from storage.services.backends import CONNECTION_FIELDS
+from storage.services.backend_providers import CONNECTION_FIELDS
 from tenants.principal import Principal
 
 _STYLES: Final = {"path": "Path style: endpoint/bucket", "host": "Virtual host style: bucket.endpoint"}

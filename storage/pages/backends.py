@@ -15,6 +15,7 @@ from gateway.ui import PageRequest, is_part, page, show
 from storage.forms.backends import ChangeBackendForm, NewBackendForm
 from storage.models import Backend, Bucket
 from storage.providers import quirks
+from storage.services import backend_providers
 from storage.services import backends as verbs
 
 from .shown import led_to
@@ -52,7 +53,7 @@ def _needed(row: Backend) -> str:
 
 
 def _is_being_tested(row: Backend) -> bool:
-    return row.checked_at is None and verbs.is_remote(row)
+    return row.checked_at is None and backend_providers.is_remote(row)
 
 
 def _state(row: Backend) -> str:
@@ -120,7 +121,7 @@ def _show(
         "backend": row,
         "form": form or ChangeBackendForm(backend=row, may_write=may_write),
         "vendor": quirks.vendor_of(row.vendor).title if row.vendor else "",
-        "is_remote": verbs.is_remote(row),
+        "is_remote": backend_providers.is_remote(row),
         "waits": _is_being_tested(row),
         "seen": _seen(row),
         "tells": is_part(request) and request.GET.get("seen", "").partition(".")[0] != _state(row),

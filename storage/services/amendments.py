@@ -20,7 +20,7 @@ from storage.s3.text import iso
 from tenants.principal import Principal
 from tenants.services import audit
 
-from . import backends, decisions, own_requests, refusals, rows
+from . import backend_providers, decisions, own_requests, refusals, rows
 
 
 def set_tags(
@@ -69,7 +69,7 @@ def set_retention(
         if until <= timezone.now():
             raise Invalid("The end must lie in the future.", errors={"until": ["It is over."]})
         value = {"mode": mode, "until": iso(until.astimezone(UTC))}
-    if backends.is_remote(bucket.placement.backend):
+    if backend_providers.is_remote(bucket.placement.backend):
         wanted = lock.Retention(mode, until) if mode and until else None
         headers = {"x-amz-bypass-governance-retention": "true"} if bypass_governance else {}
         _send(bucket, key, version_id, "retention", headers, lock.write_retention(wanted), actor)
@@ -80,7 +80,7 @@ def set_retention(
 def set_legal_hold(bucket: Bucket, key: str, held: bool, *, version_id: str = "", actor: Principal) -> None:
     """Hold a version until somebody lets it go. Raises NotFound, Conflict where the bucket has no object lock."""
     _check_lockable(bucket, "s3:PutObjectLegalHold", key, actor)
-    if backends.is_remote(bucket.placement.backend):
+    if backend_providers.is_remote(bucket.placement.backend):
         _send(bucket, key, version_id, "legal-hold", {}, lock.write_hold(held), actor)
         return
     _amend(bucket, key, version_id, "hold", held, actor)

@@ -11,7 +11,7 @@ from gateway.errors import Invalid
 from storage.models import Bucket
 from tenants.principal import Principal
 
-from . import backends, buckets
+from . import backend_providers, buckets
 from . import bucket_settings as verbs
 
 _VERBS: Final[dict[str, Callable[..., Bucket]]] = {
@@ -32,7 +32,7 @@ def update_bucket(bucket: Bucket, *, actor: Principal, **changes: Any) -> Bucket
     the tenant's writes wait for, is open while a backend is asked.
     """
     actor.require("storage.bucket.write")
-    if backends.is_remote(bucket.placement.backend):
+    if backend_providers.is_remote(bucket.placement.backend):
         bucket = _set_versions(bucket, changes, actor)
         with transaction.atomic():
             _set_others(bucket, changes, actor)

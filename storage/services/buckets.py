@@ -15,7 +15,7 @@ from storage.models import Bucket, Object, ObjectVersion, Upload, WriteIntent
 from tenants.principal import Principal
 from tenants.services import audit, quotas, snapshot
 
-from . import backends, bucket_settings, intents, placements, usage
+from . import backend_choice, bucket_settings, intents, placements, usage
 
 _FORM = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _ADDRESS = re.compile(r"\d{1,3}(\.\d{1,3}){3}")
@@ -57,7 +57,7 @@ def create_bucket(
     actor.require("storage.bucket.write")
     check_name(name)
     labels = bucket_settings.valid_tags(tags or {})
-    chosen = backends.for_new_bucket(backend, actor=actor)
+    chosen = backend_choice.for_new_bucket(backend, actor=actor)
     if object_lock:
         bucket_settings.check_capability(chosen, "object_lock")
     with transaction.atomic():

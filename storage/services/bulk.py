@@ -15,7 +15,7 @@ from storage.models import Bucket
 from tenants.principal import Principal
 from tenants.services import audit
 
-from . import backends, decisions, objects, refusals, rows, versions
+from . import backend_providers, decisions, objects, refusals, rows, versions
 
 MOST_KEYS: Final = 1000
 _BATCH: Final = 250
@@ -133,7 +133,7 @@ class _Work:
 
     def delete(self, named: list[Named]) -> list[Named]:
         """Delete them; of a backend's those are left that there was no time for, or no answer."""
-        if backends.is_remote(self._bucket.placement.backend):
+        if backend_providers.is_remote(self._bucket.placement.backend):
             return self._remotely(named)
         for batch in _batches(named):
             allowed = [one for one in batch if self._allows(*one)]

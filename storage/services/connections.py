@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import ssl
 from collections.abc import Callable, Iterable
 from datetime import timedelta
 from typing import Any
@@ -14,14 +13,14 @@ from django.utils import timezone
 from gateway import crypto
 from gateway.db.locks import advisory_lock
 from gateway.db.scope import platform_scope
-from gateway.errors import Invalid, UpstreamTimeout
+from gateway.errors import UpstreamTimeout
 from realtime import services as realtime
 from storage import providers, tasks
 from storage.models import Backend, Placement
 from storage.providers import Findings, quirks
 from tenants.services import snapshot
 
-from . import backends, far
+from . import backend_providers, far
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +30,6 @@ SOONEST, LATEST = timedelta(minutes=1), timedelta(minutes=10)
 PATIENCE_SECONDS = 25.0
 # A test that was asked for and is lost is asked for again.
 _ASKED = timedelta(minutes=3)
-_LONGEST_BUNDLE = 256 << 10
 
 
 def examine_now(backend: Backend, *, asker_id: int) -> Backend:
@@ -58,7 +56,7 @@ def examine(
     """
     found, error = None, ""
     try:
-        provider = backends.provider_of(backend)
+        provider = backend_providers.provider_of(backend)
         found = run(lambda: _try(provider))
     except (providers.ProviderError, crypto.CannotOpen) as e:
         error = str(e)[:500]
@@ -67,7 +65,7 @@ def examine(
         transaction.atomic(),
     ):
         row = Backend.objects.select_for_update().filter(pk=backend.pk).first()
-        if row is None or backends.connection_of(row) != backends.connection_of(backend):
+        if row is None or backend_providers.connection_of(row) != backend_providers.connection_of(backend):
             return row or backend
         before, failed = (row.vendor, row.capabilities), bool(row.check_error)
         if found is not None:
@@ -148,20 +146,3 @@ def doubt(backend: Backend) -> None:
         soon = max(soon, backend.checked_at + SOONEST)
     with platform_scope("a shared backend is no tenant's row"):
         Backend.objects.filter(pk=backend.pk, next_check_at__gt=soon).update(next_check_at=soon)
-
-
-def check_bundle(bundle: str) -> None:
-    """Raises Invalid for what are no PEM certificates."""
-    if not bundle:
-        return
-    try:
-        if len(bundle) > _LONGEST_BUNDLE:
-            raise ValueError("too long")
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.load_verify_locations(cadata=bundle)
-        if not context.get_ca_certs():
-            raise ValueError("no certificate of a CA is in it")
-    except (ssl.SSLError, ValueError) as e:
-        raise Invalid(
-            f"The CA bundle must be PEM certificates: {e}.", errors={"ca_bundle": ["Not certificates."]}
-        ) from None

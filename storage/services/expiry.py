@@ -25,7 +25,7 @@ from storage.index.texts import after_all
 from storage.lifecycle import Rule
 from storage.models import Bucket, Upload
 
-from . import backends, removals
+from . import backend_providers, removals
 
 log = logging.getLogger(__name__)
 
@@ -158,7 +158,7 @@ class _Run:
 
     def _remove(self, doomed: list[removals.Doomed]) -> None:
         # A backend is asked about each, and may take its time.
-        at_once = 1 if backends.is_remote(self._bucket.placement.backend) else BATCH
+        at_once = 1 if backend_providers.is_remote(self._bucket.placement.backend) else BATCH
         for n in range(0, len(doomed), at_once):
             self.removed += removals.remove(self._bucket, doomed[n : n + at_once], BY)
             self._check_time()

@@ -26,7 +26,7 @@ from storage.index.lease import PROCESS
 from storage.models import Bucket, Object, ObjectVersion, Placement, WriteIntent
 from storage.providers import RemoteEntry, RemoteObject
 
-from . import backends, far
+from . import backend_providers, far
 
 Ask = Callable[[Callable[[], Any]], Any]
 
@@ -126,7 +126,7 @@ def _settle(
     if placement is None or placement.bucket is None:
         intent.delete()
         return True
-    provider: Any = backends.provider_of(placement.backend)
+    provider: Any = backend_providers.provider_of(placement.backend)
     assert provider.is_remote
     if intent.ended_at is not None and _is_written_again(intent):
         return False  # what shows may be the other's, whose answer is still to come

@@ -26,7 +26,7 @@ from storage.models import Bucket, Object
 from tenants.principal import Principal
 from tenants.services import audit
 
-from . import access_keys, backends, connections, decisions, refusals, removals, rows, versions
+from . import access_keys, backend_providers, connections, decisions, refusals, removals, rows, versions
 
 LONGEST_KEY = 1024
 LINK_LASTS = timedelta(minutes=15)
@@ -120,7 +120,7 @@ def delete_object(bucket: Bucket, key: str, *, actor: Principal) -> None:
     decisions.require(bucket, "s3:DeleteObject", key, actor=actor)
     get_object(bucket, key)
     noted = partial(audit.record, actor, "storage.object.delete", target=f"{bucket.name}/{key}")
-    if backends.is_remote(bucket.placement.backend):
+    if backend_providers.is_remote(bucket.placement.backend):
         try:
             removals.delete_remote(bucket, key, "", actor.label, noted=noted, waited_for=True)
         except UpstreamTimeout:

@@ -35,7 +35,7 @@ from storage.models import Bucket
 from storage.s3.errors import BUSY, LOCKED, word
 from tenants.principal import Principal
 
-from . import access_keys, backends, far, refusals
+from . import access_keys, backend_providers, far, refusals
 
 _PATIENCE: Final = httpx2.Timeout(30, connect=10)
 _PATIENCE_OF_COPIES: Final = httpx2.Timeout(120, connect=10)
@@ -75,7 +75,7 @@ def send(
     request = AWSRequest(method, url, headers=given, data=body)
     S3SigV4Auth(Credentials(key_id, secret), "s3", "us-east-1").add_auth(request)
     backend = bucket.placement.backend
-    bound = far.place(bucket.tenant_id, backend.pk) if backends.is_remote(backend) else nullcontext()
+    bound = far.place(bucket.tenant_id, backend.pk) if backend_providers.is_remote(backend) else nullcontext()
     try:
         with bound:
             answer = _client(trust.own_authority_since()).request(

@@ -21,7 +21,7 @@ from storage import providers, tasks
 from storage.models import Backend, Bucket, Placement
 from tenants.services import snapshot
 
-from . import backends, connections, far
+from . import backend_providers, connections, far
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ def backend_bucket(tenant_id: int, name: str, ordinal: int) -> str:
 
 def place(bucket: Bucket, backend: Backend) -> Placement:
     """Ask for the bucket on the backend. Call in the transaction that makes the bucket."""
-    remote = backends.is_remote(backend)
+    remote = backend_providers.is_remote(backend)
     for ordinal in range(100):
         placement = Placement(
             tenant_id=bucket.tenant_id,
@@ -61,7 +61,7 @@ def place(bucket: Bucket, backend: Backend) -> Placement:
 
 def give_up(placement: Placement) -> None:
     """Ask for the bucket's end on its backend. Call in the transaction that deletes the bucket."""
-    if not backends.is_remote(placement.backend):
+    if not backend_providers.is_remote(placement.backend):
         placement.delete()
         return
     placement.bucket = None
@@ -84,7 +84,7 @@ def reconcile(placement_id: int) -> Placement | None:
         if placement is None or not held or (placement.is_settled and placement.desired_state == PRESENT):
             return placement
         try:
-            provider = backends.provider_of(placement.backend)
+            provider = backend_providers.provider_of(placement.backend)
             if placement.desired_state == PRESENT:
                 _ensure(provider, placement)
             else:
@@ -128,10 +128,10 @@ def set_object_lock(bucket: Bucket, default_retention: Mapping[str, Any] | None)
 
 def _tell(bucket: Bucket, say: Callable[[Any, str], None]) -> None:
     placement = Placement.objects.select_related("backend").get(bucket=bucket)
-    if not backends.is_remote(placement.backend):
+    if not backend_providers.is_remote(placement.backend):
         return
     try:
-        provider = backends.provider_of(placement.backend)
+        provider = backend_providers.provider_of(placement.backend)
         far.ask(lambda: say(provider, placement.backend_bucket), placement.tenant_id, placement.backend_id)
     except UpstreamTimeout:
         connections.doubt(placement.backend)

@@ -30,7 +30,7 @@ from tenants.models import Tenant
 from tenants.principal import system
 from tenants.services import audit, snapshot
 
-from . import backends, placements, rows, sweeps, usage
+from . import backend_providers, placements, rows, sweeps, usage
 
 FORSAKEN_AFTER = timedelta(days=30)
 _BATCH = 1000
@@ -88,9 +88,9 @@ def _end_uploads(tenant_id: int) -> None:
 def _remove_bucket(bucket: Bucket) -> str:
     """Its objects there and here, then itself."""
     placement = bucket.placement
-    if backends.is_remote(placement.backend):
+    if backend_providers.is_remote(placement.backend):
         try:
-            provider = backends.provider_of(placement.backend)
+            provider = backend_providers.provider_of(placement.backend)
             provider.empty_bucket(placement.backend_bucket)  # type: ignore[attr-defined]
         except (providers.ProviderError, crypto.CannotOpen) as e:
             if not _forsaken(bucket.tenant_id):

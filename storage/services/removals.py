@@ -19,7 +19,7 @@ from storage import providers
 from storage.index.commits import FIRST_CHECK
 from storage.models import Bucket, ObjectVersion, Placement, Upload
 
-from . import backends, far, rows
+from . import backend_providers, far, rows
 
 _COMMIT = """
 SELECT verdicts FROM storage_commit(
@@ -76,7 +76,7 @@ def remove(bucket: Bucket, doomed: Sequence[Doomed], by: str) -> int:
     On a remote backend each goes there first; the journal settles what a crash leaves. Raises ProviderError.
     """
     unique = list(dict.fromkeys(doomed))
-    if backends.is_remote(bucket.placement.backend):
+    if backend_providers.is_remote(bucket.placement.backend):
         return sum(_remove_remote(bucket, one, by) for one in unique)
     # A commit takes of a key its current object or versions by their ids: the same row as both would count twice.
     current, named = ([one for one in unique if bool(one.version_id) is wanted] for wanted in (False, True))
@@ -88,7 +88,7 @@ def end_upload(upload: Upload) -> None:
     if upload.remote_id:
         placement = Placement.objects.select_related("backend").filter(bucket_id=upload.bucket_id).first()
         if placement is not None:
-            provider: Any = backends.provider_of(placement.backend)
+            provider: Any = backend_providers.provider_of(placement.backend)
             provider.abort_upload(placement.backend_bucket, upload.key, upload.remote_id)
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(
@@ -135,7 +135,7 @@ def delete_remote(
     journal settles what became of it, and Unavailable, where nothing was asked.
     """
     placement = bucket.placement
-    provider: Any = backends.provider_of(placement.backend)
+    provider: Any = backend_providers.provider_of(placement.backend)
     intent = str(uuid4())
     run = (
         partial(far.ask, tenant_id=bucket.tenant_id, backend_id=placement.backend_id)
@@ -168,7 +168,7 @@ def _at_once(work: Callable[[], Any]) -> Any:
 
 def _remove_remote(bucket: Bucket, one: Doomed, by: str) -> bool:
     placement = bucket.placement
-    provider: Any = backends.provider_of(placement.backend)
+    provider: Any = backend_providers.provider_of(placement.backend)
     if not one.version_id:
         found = provider.head(placement.backend_bucket, one.key)
         if found is not None and found.etag != one.etag:

@@ -33,7 +33,7 @@ from storage.providers import RemoteEntry, RemoteObject
 from tenants.principal import Principal
 from tenants.services import audit
 
-from . import backends, usage
+from . import backend_providers, usage
 
 log = logging.getLogger(__name__)
 
@@ -71,7 +71,7 @@ def scan_bucket(bucket: Bucket, *, actor: Principal) -> None:
     """Have the bucket read through now. Raises Forbidden, Invalid (code `not_remote`) for one in our own store."""
     actor.require("storage.bucket.write")
     placement = Placement.objects.select_related("backend").get(bucket=bucket)
-    if not backends.is_remote(placement.backend):
+    if not backend_providers.is_remote(placement.backend):
         raise Invalid("Only buckets on remote backends are scanned.", code="not_remote")
     with transaction.atomic():
         Placement.objects.filter(pk=placement.pk).update(scanned_at=None)
@@ -111,7 +111,7 @@ class _Scan:
     def __init__(self, placement: Placement) -> None:
         assert placement.bucket is not None
         self._placement, self._bucket = placement, placement.bucket
-        self._provider: Any = backends.provider_of(placement.backend)
+        self._provider: Any = backend_providers.provider_of(placement.backend)
         self._versioned = bool(placement.bucket.versioning)
 
     def run(self) -> int:

@@ -19,7 +19,7 @@ from storage.models import Bucket, Object, ObjectVersion
 from tenants.principal import Principal
 from tenants.services import audit
 
-from . import backends, decisions, own_requests, refusals, rows
+from . import backend_providers, decisions, own_requests, refusals, rows
 
 MOST: Final = 1000
 _COLUMNS: Final = (
@@ -189,7 +189,7 @@ def delete_version(
     if bypass_governance:
         actor.require("storage.object.lock")
         decisions.require(bucket, "s3:BypassGovernanceRetention", key, actor=actor)
-    if backends.is_remote(bucket.placement.backend):
+    if backend_providers.is_remote(bucket.placement.backend):
         find(bucket, key, version_id)
         headers = {"x-amz-bypass-governance-retention": "true"} if bypass_governance else {}
         own_requests.send("DELETE", bucket, key, {"versionId": version_id}, headers, actor=actor)

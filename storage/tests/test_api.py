@@ -11,7 +11,7 @@ import pytest
 from gateway.db.scope import platform_scope, tenant_scope
 from realtime.models import Event
 from storage import models
-from storage.services import backends, usage
+from storage.services import backend_providers, backends, usage
 from tenants.models import AuditEntry, Membership, Tenant
 from tenants.principal import Principal
 from tenants.services import principals
@@ -272,7 +272,7 @@ def test_a_backends_secret_is_never_told(admin: Principal) -> None:
     api.patch(path, {"secret_key": "still-hush", "region": "eu-2"}, format="json")
     with tenant_scope(admin.tenant.pk):
         row = models.Backend.objects.get(name="far")
-        assert backends.secret_of(row) == "still-hush"
+        assert backend_providers.secret_of(row) == "still-hush"
         assert b"hush" not in bytes(row.secret_sealed)
     with platform_scope("tests"):
         told = "".join(str(r) for r in [*AuditEntry.objects.values(), *Event.objects.values()])

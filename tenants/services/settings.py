@@ -111,9 +111,9 @@ def _checked(tenant: Tenant, changes: dict[str, Any]) -> dict[str, Any]:
 
 
 def _check_backends(tenant: Tenant, names: list[str]) -> None:
-    from storage.services import backends
+    from storage.services import backend_choice
 
-    within_reach = backends.names_within_reach(tenant.pk)
+    within_reach = backend_choice.names_within_reach(tenant.pk)
     for name in names:
         if name not in within_reach:
             raise Invalid(
