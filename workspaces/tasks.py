@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from workspaces.services import activity, probes, purge, reconciler, samples, snapshots, standing
+from workspaces.services import activity, probes, purge, reconciler, samples, snapshot_jobs, standing
 
 
 @shared_task
@@ -49,12 +49,12 @@ def sweep_standing() -> None:
 
 @shared_task
 def work_snapshot(snapshot_id: int) -> None:
-    snapshots.work(snapshot_id)
+    snapshot_jobs.work(snapshot_id)
 
 
 @shared_task
 def sweep_snapshots() -> None:
-    snapshots.sweep()
+    snapshot_jobs.sweep()
 
 
 @shared_task

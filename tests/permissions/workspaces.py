@@ -6,7 +6,7 @@ from gateway.db.scope import platform_scope, tenant_scope
 from workspaces.models import VolumeSnapshot, Workspace
 from workspaces.providers import registry
 from workspaces.providers.fake import FakeProvider
-from workspaces.services import shares, snapshots, templates, workspaces
+from workspaces.services import shares, snapshot_files, snapshots, templates, workspaces
 
 from .table import ADMIN, MEMBER, PUBLIC, STAFF, VIEWER, api, page
 from .world import World
@@ -57,7 +57,7 @@ def _copied(world: World) -> object:
     with tenant_scope(world.home.pk):
         snapshot = snapshots.create_snapshot(made, "row", actor=world.admin)
         VolumeSnapshot.objects.filter(pk=snapshot.pk).update(state="ready")
-    path = snapshots.file_of(snapshot)
+    path = snapshot_files.file_of(snapshot)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(b"")
     return made.public_id

@@ -22,7 +22,7 @@ from tests import factories
 from workspaces.models import VolumeSnapshot
 from workspaces.providers.base import Refused, Unavailable
 from workspaces.providers.fake import FakeProvider
-from workspaces.services import reconciler, snapshots, templates
+from workspaces.services import reconciler, snapshot_files, snapshot_jobs, snapshots, templates
 
 from .provider_contract import bad_tar
 from .test_workspaces import URL, made, row, settled
@@ -58,7 +58,7 @@ def taken(api: APIClient, item: dict[str, Any], path: str = "", **body: str) -> 
 
 
 def worked(api: APIClient, item: dict[str, Any], snapshot_id: str) -> dict[str, Any]:
-    snapshots.work(found(snapshot_id).pk)
+    snapshot_jobs.work(found(snapshot_id).pk)
     data: dict[str, Any] = api.get(f"{URL}/{item['id']}/snapshots/{snapshot_id}").json()["data"]
     return data
 
@@ -71,7 +71,7 @@ def found(snapshot_id: str) -> VolumeSnapshot:
 
 def test_a_copy_and_back(api: APIClient, item: dict[str, Any], fake: FakeProvider) -> None:
     snapshot = taken(api, item)
-    content = snapshots.file_of(found(snapshot["id"])).read_bytes()
+    content = snapshot_files.file_of(found(snapshot["id"])).read_bytes()
     assert (snapshot["state"], snapshot["size_bytes"]) == ("ready", len(content))
     assert snapshot["sha256"] == hashlib.sha256(content).hexdigest()
     url = f"{URL}/{item['id']}/snapshots/{snapshot['id']}"
@@ -87,7 +87,7 @@ def test_a_copy_and_back(api: APIClient, item: dict[str, Any], fake: FakeProvide
     assert fake.volumes[key] == {"notes": b"as it was"}
     assert row(item).restoring is None
     assert api.delete(url).status_code == 204
-    assert list(snapshots.folder().iterdir()) == []
+    assert list(snapshot_files.folder().iterdir()) == []
 
 
 def test_a_stopped_one_stays_stopped(api: APIClient, item: dict[str, Any], fake: FakeProvider) -> None:
@@ -118,7 +118,7 @@ def test_a_copy_that_is_too_large(api: APIClient, item: dict[str, Any], settings
     settings.WORKSPACE_SNAPSHOT_SIZE = 10
     snapshot = taken(api, item)
     assert (snapshot["state"], snapshot["error"]) == ("failed", "It has more than 10 bytes.")
-    assert list(snapshots.folder().iterdir()) == []
+    assert list(snapshot_files.folder().iterdir()) == []
     answer = api.post(f"{URL}/{item['id']}/snapshots/{snapshot['id']}/restore")
     assert answer.json()["code"] == "snapshot_not_ready"
 
@@ -128,7 +128,7 @@ def test_a_copy_that_may_not_be_restored(
     api: APIClient, item: dict[str, Any], fake: FakeProvider, kind: str
 ) -> None:
     snapshot = taken(api, item)
-    snapshots.file_of(found(snapshot["id"])).write_bytes(gzip.compress(bad_tar(kind)))
+    snapshot_files.file_of(found(snapshot["id"])).write_bytes(gzip.compress(bad_tar(kind)))
     api.post(f"{URL}/{item['id']}/snapshots/{snapshot['id']}/restore")
     failed = settled(api, item)
     assert failed["state"] == "failed"
@@ -140,12 +140,12 @@ def test_a_copy_that_may_not_be_restored(
 
 def test_a_damaged_file(api: APIClient, item: dict[str, Any], fake: FakeProvider) -> None:
     snapshot = taken(api, item)
-    snapshots.file_of(found(snapshot["id"])).write_bytes(b"no gzip")
+    snapshot_files.file_of(found(snapshot["id"])).write_bytes(b"no gzip")
     api.post(f"{URL}/{item['id']}/snapshots/{snapshot['id']}/restore")
     assert "its file is damaged or gone" in settled(api, item)["error"]
-    with snapshots._unpacked(found(snapshot["id"])) as content, pytest.raises(Refused):
+    with snapshot_files.unpacked(found(snapshot["id"])) as content, pytest.raises(Refused):
         content.read(1)  # no OSError: that is a connection's, which is tried again
-    snapshots.file_of(found(snapshot["id"])).unlink()
+    snapshot_files.file_of(found(snapshot["id"])).unlink()
     assert api.get(f"{URL}/{item['id']}/snapshots/{snapshot['id']}/content").status_code == 404
 
 
@@ -167,7 +167,7 @@ def test_what_packs_to_nothing_has_a_most_too(
         (bomb, "unpacks to more than 1248576 bytes"),
         (bomb[:40] + b"\xff" * 99, "was not restored"),
     ):
-        snapshots.file_of(found(snapshot["id"])).write_bytes(content)
+        snapshot_files.file_of(found(snapshot["id"])).write_bytes(content)
         api.post(f"{URL}/{item['id']}/snapshots/{snapshot['id']}/restore")
         failed = settled(api, item)
         assert failed["state"] == "failed"
@@ -185,11 +185,11 @@ def test_there_is_a_most(api: APIClient, item: dict[str, Any], monkeypatch: pyte
 
 def test_strays_are_removed(api: APIClient, item: dict[str, Any]) -> None:
     taken(api, item)
-    stray = snapshots.folder() / f"{'0' * 32}.tar.gz"
+    stray = snapshot_files.folder() / f"{'0' * 32}.tar.gz"
     stray.write_bytes(b"x")
-    snapshots.sweep()
+    snapshot_jobs.sweep()
     assert not stray.exists()
-    assert len(list(snapshots.folder().iterdir())) == 1
+    assert len(list(snapshot_files.folder().iterdir())) == 1
 
 
 def test_they_end_with_their_workspace(api: APIClient, item: dict[str, Any]) -> None:
@@ -197,7 +197,7 @@ def test_they_end_with_their_workspace(api: APIClient, item: dict[str, Any]) -> 
     api.delete(f"{URL}/{item['id']}")
     api.post(f"{URL}/{item['id']}/purge")
     assert reconciler.reconcile(row(item).key) is None
-    assert list(snapshots.folder().iterdir()) == []
+    assert list(snapshot_files.folder().iterdir()) == []
 
 
 def test_to_and_from_a_bucket(
@@ -235,7 +235,7 @@ def test_to_and_from_a_bucket(
     assert api.post(url, {"bucket": "nothing", "key": "x"}, "json").status_code == 404
     assert api.post(url, body, "json").status_code == 202
     assert worked(api, item, snapshot["id"])["target"] == "backups/lab.tar.gz"
-    assert list(moved.values()) == [snapshots.file_of(found(snapshot["id"])).read_bytes()]
+    assert list(moved.values()) == [snapshot_files.file_of(found(snapshot["id"])).read_bytes()]
     refused = api.post(f"{URL}/{item['id']}/snapshots/import", {"name": "second", **body}, "json")
     assert refused.status_code == 404, "there is no such object"
     make_object(admin.tenant, "backups", "lab.tar.gz")
@@ -257,5 +257,5 @@ def test_to_and_from_a_bucket(
         nonsense = taken(api, item, "/import", **body)
         assert nonsense["state"] == "failed"
         assert error in nonsense["error"]
-    files = [snapshots.file_of(found(snapshot["id"]))]
-    assert list(snapshots.folder().iterdir()) == files, "what cannot be restored is not kept"
+    files = [snapshot_files.file_of(found(snapshot["id"]))]
+    assert list(snapshot_files.folder().iterdir()) == files, "what cannot be restored is not kept"
