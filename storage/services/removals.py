@@ -11,15 +11,16 @@ from typing import Any
 from uuid import uuid4
 
 from django.db import connection, transaction
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from gateway.errors import Unavailable, UpstreamTimeout
 from gateway.queue import after_commit
 from realtime import services as realtime
 from storage import providers
 from storage.index.commits import FIRST_CHECK
-from storage.models import Bucket, ObjectVersion, Placement, Upload
+from storage.models import Bucket, Object, ObjectVersion, Placement, Upload, WriteIntent
 
-from . import backend_providers, far, rows
+from . import backend_providers, far, rows, usage
 
 _COMMIT = """
 SELECT verdicts FROM storage_commit(
@@ -73,6 +74,7 @@ class Doomed:
 def remove(bucket: Bucket, doomed: Sequence[Doomed], by: str) -> int:
     """Remove at most a thousand, with events in `by`'s name; how many went. What is locked or changed meanwhile stays.
 
+    So does a version that has become what the key is: one that was named as older is removed as an older one only.
     On a remote backend each goes there first; the journal settles what a crash leaves. Raises ProviderError.
     """
     unique = list(dict.fromkeys(doomed))
@@ -97,8 +99,21 @@ def end_upload(upload: Upload) -> None:
 
 
 def _remove_here(bucket: Bucket, doomed: Sequence[Doomed], by: str) -> int:
+    with rows.writing(), connection.cursor() as cursor:
+        usage.lock(bucket.tenant_id)  # what is older now is so until the commit
+        older = set(_older(bucket, doomed).values_list("key", "version_id"))
+        doomed = [one for one in doomed if not one.version_id or (one.key, one.version_id) in older]
+        if not doomed:
+            return 0
+        cursor.execute(_COMMIT, _values(bucket, doomed, by))
+        verdicts: list[str | None] = cursor.fetchone()[0]
+        after_commit(realtime.ring, bucket.tenant_id)
+    return verdicts.count(None)
+
+
+def _values(bucket: Bucket, doomed: Sequence[Doomed], by: str) -> dict[str, Any]:
     n = len(doomed)
-    values: dict[str, Any] = {
+    return {
         "tenant": bucket.tenant_id,
         "delete": [True] * n,
         "bucket": [bucket.pk] * n,
@@ -112,11 +127,18 @@ def _remove_here(bucket: Bucket, doomed: Sequence[Doomed], by: str) -> int:
         "expect": [one.expectation for one in doomed],
         "version": [one.version_id or None for one in doomed],
     }
-    with rows.writing(), connection.cursor() as cursor:
-        cursor.execute(_COMMIT, values)
-        verdicts: list[str | None] = cursor.fetchone()[0]
-        after_commit(realtime.ring, bucket.tenant_id)
-    return verdicts.count(None)
+
+
+def _older(bucket: Bucket, doomed: Sequence[Doomed]) -> QuerySet[ObjectVersion]:
+    """Those of the named versions whose going leaves the key what it is; a marker alone leaves it nothing."""
+    named = [one for one in doomed if one.version_id]
+    below = ObjectVersion.objects.filter(bucket=bucket, key=OuterRef("key")).exclude(pk=OuterRef("pk"))
+    return ObjectVersion.objects.filter(
+        Q(noncurrent_since__isnull=False) | ~Exists(below),
+        bucket=bucket,
+        key__in={one.key for one in named},
+        version_id__in={one.version_id for one in named},
+    )
 
 
 def delete_remote(
@@ -173,7 +195,7 @@ def _remove_remote(bucket: Bucket, one: Doomed, by: str) -> bool:
         found = provider.head(placement.backend_bucket, one.key)
         if found is not None and found.etag != one.etag:
             return False  # written since
-    elif one.last_modified is not None and not _is_still(bucket, one):
+    if not _is_still(bucket, one):
         return False
     try:
         delete_remote(bucket, one.key, one.version_id, by)
@@ -183,8 +205,17 @@ def _remove_remote(bucket: Bucket, one: Doomed, by: str) -> bool:
 
 
 def _is_still(bucket: Bucket, one: Doomed) -> bool:
-    """Whether the version is still the one that was seen, and not the current object."""
-    seen = ObjectVersion.objects.filter(bucket=bucket, key=one.key, version_id=one.version_id)
+    """Whether it is still what was seen, the current object or an older version, and is not being written again.
+
+    The same bytes have the same ETag: that they were written again, only the time tells.
+    """
+    if one.last_modified is None:
+        return True
+    seen: QuerySet[Object] | QuerySet[ObjectVersion] = _older(bucket, [one])
+    if not one.version_id:
+        if WriteIntent.objects.filter(bucket=bucket, key=one.key).exists():
+            return False
+        seen = Object.objects.filter(bucket=bucket, key=one.key)
     return seen.filter(etag=one.etag, last_modified=one.last_modified).exists()
 
 

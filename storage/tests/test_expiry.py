@@ -41,6 +41,14 @@ SELECT storage_commit(
 )
 """
 
+_REMOVE = """
+SELECT storage_commit(
+    %s, true, ARRAY[true], ARRAY[%s]::bigint[], ARRAY[%s]::text[], ARRAY[0]::bigint[], ARRAY[''], ARRAY[''],
+    ARRAY['{}'::jsonb], ARRAY['{}'::jsonb], ARRAY['{}'::jsonb], ARRAY[now()], ARRAY[NULL::text], ARRAY[NULL::bytea],
+    ARRAY['tester'], p_version => ARRAY[%s]::text[]
+)
+"""
+
 
 @pytest.fixture
 def far(monkeypatch: pytest.MonkeyPatch) -> FakeBackend:
@@ -242,6 +250,57 @@ def test_a_null_version_that_is_written_meanwhile_stays(
     with platform_scope("tests"):
         assert Object.objects.get(bucket=bucket, key="k").etag == "new"
     assert not far.calls
+
+
+@pytest.mark.parametrize("kind", ["local", "fake"])
+@pytest.mark.parametrize("is_marker", [True, False])
+def test_an_older_version_that_becomes_what_the_key_is_stays(
+    far: FakeBackend, monkeypatch: pytest.MonkeyPatch, kind: str, is_marker: bool
+) -> None:
+    rule = {"NoncurrentVersionExpiration": {"NoncurrentDays": 2}}
+    bucket = bucket_of(rule, kind=kind, versioning="Enabled")
+    write(bucket, "k", 1, given="below")
+    write(bucket, "k", 1, delete=is_marker, given="older")
+    write(bucket, "k", 0, given="newest")
+    with platform_scope("tests"):
+        ObjectVersion.objects.filter(version_id="older").update(
+            noncurrent_since=timezone.now() - timedelta(days=9)
+        )
+    far.versioned["gh-docs"] = []
+    real = removals.remove
+
+    def remove(bucket: Bucket, doomed: Sequence[removals.Doomed], by: str) -> int:
+        assert [one.version_id for one in doomed] == ["older"]
+        with connection.cursor() as cursor:  # a client removes the newest for good
+            cursor.execute(_REMOVE, [bucket.tenant_id, bucket.pk, "k", "newest"])
+        return real(bucket, doomed, by)
+
+    monkeypatch.setattr(removals, "remove", remove)
+    assert expiry.apply(bucket.pk) == 0
+    assert left(bucket) == ([] if is_marker else ["k"])
+    assert len(versions(bucket)) == (2 if is_marker else 1)
+    assert not far.calls
+
+
+@pytest.mark.parametrize("meanwhile", ["written again", "being written"])
+def test_the_same_bytes_written_again_on_a_backend_stay(
+    far: FakeBackend, monkeypatch: pytest.MonkeyPatch, meanwhile: str
+) -> None:
+    bucket = bucket_of({"Expiration": {"Days": 1}}, kind="fake")
+    stored = far.put("gh-docs", "k", b"same")
+    write(bucket, "k", 5, size=4, etag=stored.etag)
+    real = removals.remove
+
+    def remove(bucket: Bucket, doomed: Sequence[removals.Doomed], by: str) -> int:
+        if meanwhile == "written again":
+            write(bucket, "k", 0, size=4, etag=stored.etag)
+        else:
+            WriteIntent.objects.create(tenant=bucket.tenant, bucket=bucket, key="k", kind="put", writer="w")
+        return real(bucket, doomed, by)
+
+    monkeypatch.setattr(removals, "remove", remove)
+    assert expiry.apply(bucket.pk) == 0
+    assert left(bucket) == ["k"] and list(far.objects["gh-docs"]) == ["k"]
 
 
 def test_unfinished_uploads_are_ended(far: FakeBackend) -> None:
