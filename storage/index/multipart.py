@@ -13,10 +13,12 @@ import asyncpg
 from storage import errors
 
 from .commits import (
+    Confirmed,
     Done,
     as_json,
     as_json_or_none,
     commit_changes,
+    commit_intents,
     from_json,
     from_json_or_none,
     raise_refusal,
@@ -236,11 +238,12 @@ async def complete(conn: Connection, upload: UploadRow, put: PutCommit, intent: 
     async with conn.transaction():
         if not await conn.fetchval(END, put.bucket.tenant_id, put.bucket.id, UUID(upload.id)):
             raise errors.UploadGone
-        if intent is not None:
-            dropped = await conn.execute(DROP_INTENT, put.bucket.tenant_id, UUID(intent.id))
-            if dropped == "DELETE 0":  # the sweeper was faster
-                return Done(None, put.version_id, False, None)
-        (done,) = await commit_changes(conn, put.bucket.tenant_id, [put], enforce=intent is None)
+        if intent is not None:  # of writes that overlap, this one too may be the one to verify
+            confirmed = Confirmed(intent, put.etag, put.size, put.version_id)
+            (verdict,) = await commit_intents(conn, put.bucket.tenant_id, [confirmed])
+            raise_refusal(verdict)
+            return Done(None, put.version_id, False, None)
+        (done,) = await commit_changes(conn, put.bucket.tenant_id, [put])
         raise_refusal(done.verdict)
     return done
 

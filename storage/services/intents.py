@@ -128,8 +128,12 @@ def _settle(
         return True
     provider: Any = backend_providers.provider_of(placement.backend)
     assert provider.is_remote
-    if intent.ended_at is not None and _is_written_again(intent):
-        return False  # what shows may be the other's, whose answer is still to come
+    if timezone.now() - intent.began_at <= GIVEN_UP and _is_written_again(intent):
+        # What shows may be the other's, whose answer is still to come.
+        if intent.ended_at is not None or intent.kind == WriteIntent.Kind.VERIFY:
+            return False
+        if intent.kind == WriteIntent.Kind.PUT or (placement.bucket.versioning and not intent.version_id):
+            return _drop(intent, over=False, forsaken=forsaken)
     # Before the backend is asked: it shows all that was done by then.
     over = _is_over(intent, patience, forsaken=forsaken)
     place = placement.backend_bucket
@@ -159,7 +163,7 @@ def _is_over(intent: WriteIntent, patience: timedelta, *, forsaken: bool) -> boo
 
 def _is_written_again(intent: WriteIntent) -> bool:
     others = WriteIntent.objects.filter(bucket_id=intent.bucket_id, key=intent.key, ended_at=None)
-    return others.exclude(kind=WriteIntent.Kind.VERIFY).exists()
+    return others.exclude(kind=WriteIntent.Kind.VERIFY).exclude(pk=intent.pk).exists()
 
 
 def _drop(intent: WriteIntent, *, over: bool, forsaken: bool) -> bool:
@@ -229,7 +233,11 @@ def _commit(intent: WriteIntent, found: RemoteObject | None) -> None:
 
 
 def _make_fit(intent: WriteIntent, found: RemoteObject | None) -> bool:
-    """After writes that overlapped: the row as the backend has the object, with an event where that differs."""
+    """After writes that overlapped: the row as the backend has the object, with an event where that differs.
+
+    What the intent describes is the write that lost then: type and metadata are the backend's, tags and checksums of
+    the other are not known any more.
+    """
     with transaction.atomic():
         row = Object.objects.filter(bucket_id=intent.bucket_id, key=intent.key).first()
         fits = (row is None) if found is None else (row is not None and row.etag == found.etag)
@@ -238,6 +246,9 @@ def _make_fit(intent: WriteIntent, found: RemoteObject | None) -> bool:
             return True
         intent.kind = WriteIntent.Kind.DELETE if found is None else WriteIntent.Kind.PUT
         intent.contested = False
-        intent.save(update_fields=["kind", "contested"])
+        if found is not None:
+            intent.content_type, intent.metadata = found.content_type, dict(found.metadata)
+        intent.headers, intent.checksums, intent.tags, intent.parts = {}, {}, {}, None
+        intent.save()
         _commit(intent, found)
     return True

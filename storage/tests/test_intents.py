@@ -196,6 +196,33 @@ async def test_a_remote_upload_that_the_sweeper_saw_first_is_one_write(
     assert len(await events(db, remote.tenant_id)) == 1
 
 
+@pytest.mark.parametrize("order", ["whole first", "other first"])
+async def test_a_remote_upload_that_overlaps_another_write_is_verified(
+    index: ObjectIndex, remote: BucketInfo, db: Database, order: str
+) -> None:
+    upload = await index.create_upload(put(remote, "k"), remote_id="their-id")
+    part = PartRow(1, 70, "e", datetime.now(UTC).replace(microsecond=0))
+    await index.record_part(remote, upload.id, part)
+    whole = put(
+        remote, "k", size=70, inline=None, blob=None, etag="", metadata={"a": "b"}, tags={"c": "d"},
+        checksums={"crc32": "AAAAAA=="}, parts=[{"size": 70, "checksums": {}}],
+    )  # fmt: skip
+    intent = await index.begin_intent(whole)
+    other = await index.begin_intent(put(remote, "k", size=1))
+    if order == "other first":
+        await index.commit_intent(other, etag="e")
+    await index.complete_upload(upload, replace(whole, etag="x-1"), intent)
+    found = await index.head(remote, "k")
+    assert found is not None
+    assert (found.etag, found.size, found.metadata, found.tags) == ("x-1", 70, {"a": "b"}, {"c": "d"})
+    assert (found.checksums, found.parts) == (whole.checksums, whole.parts)
+    if order == "whole first":
+        await index.commit_intent(other, etag="e")
+    assert await journal(db) == [("verify", "k", True)]
+    assert (await usage(db, remote.tenant_id))[1:] == (1, 0)
+    assert len(await events(db, remote.tenant_id)) == 2
+
+
 async def test_many_at_once(index: ObjectIndex, remote: BucketInfo, db: Database) -> None:
     async def write(n: int) -> None:
         await index.commit_intent(

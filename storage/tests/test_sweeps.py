@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -267,6 +268,45 @@ def test_overlapping_writes_end_as_the_backend_has_it(
     assert left == []
     assert [size for _, size, _ in rows] == ([] if shown is None else [len(shown)])
     assert events == {b"first": [], b"second": ["created docs/k"], None: ["deleted docs/k"]}[shown]
+
+
+def test_of_overlapping_writes_that_are_under_way_none_takes_the_others_doing(
+    bucket: Bucket, far: FakeBackend
+) -> None:
+    slow, quick = intent(bucket, size=5), intent(bucket, size=5)
+    later = timezone.now() + timedelta(hours=1)
+    with platform_scope("tests"):
+        WriteIntent.objects.filter(pk=quick.pk).update(next_check_at=later)
+    far.put("gh-docs", "k", b"quick")
+    assert intents.settle() == 0
+    assert outcome(bucket.tenant) == ([], [], ["put", "put"])
+    with platform_scope("tests"):  # the slow one came, and was verified too early
+        WriteIntent.objects.filter(pk=slow.pk).update(kind="verify", next_check_at=timezone.now())
+    assert intents.settle() == 0
+    assert outcome(bucket.tenant)[:2] == ([], [])
+    with platform_scope("tests"):
+        WriteIntent.objects.filter(pk=quick.pk).delete()
+        WriteIntent.objects.update(next_check_at=timezone.now())
+    assert intents.settle() == 1
+
+
+def test_what_won_is_not_described_as_what_lost(bucket: Bucket, far: FakeBackend) -> None:
+    lost = far.put("gh-docs", "k", b"first")
+    row(bucket, "k", etag=lost.etag, size=5)
+    with platform_scope("tests"):
+        used(bucket, bytes=5, objects_count=1)
+    won = replace(far.put("gh-docs", "k", b"second"), content_type="text/won", metadata={"who": "won"})
+    far.objects["gh-docs"]["k"] = won
+    intent(
+        bucket, kind="verify", contested=True, size=5, metadata={"who": "lost"}, tags={"who": "lost"},
+        headers={"cache-control": "lost"}, checksums={"crc32": "lost"}, parts=[{"size": 5, "checksums": {}}],
+    )  # fmt: skip
+    assert intents.settle() == 1
+    with platform_scope("tests"):
+        now = Object.objects.get()
+    assert (now.etag, now.size, now.content_type) == (won.etag, 6, "text/won")
+    assert (now.metadata, now.headers, now.tags) == ({"who": "won"}, {}, {})
+    assert (now.checksums, now.parts) == ({}, None)
 
 
 def test_what_broke_off_takes_nothing_of_who_writes_it_again(bucket: Bucket, far: FakeBackend) -> None:
