@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from workspaces.services import activity, probes, purge, reconciler, samples, snapshot_jobs, standing
+from workspaces.services import activity, drift, probes, purge, reconciler, samples, snapshot_jobs, standing
 
 
 @shared_task
@@ -19,7 +19,7 @@ def sweep_instances() -> None:
 
 @shared_task
 def compare_providers() -> None:
-    reconciler.compare()
+    drift.compare()
 
 
 @shared_task

@@ -1,6 +1,6 @@
 """News of providers, followed on threads of the process `beat`: each names an instance, which the reconciler looks at.
 
-What is missed while nobody follows, the full list finds (`reconciler.compare`), which is also asked for after each
+What is missed while nobody follows, the full list finds (`drift.compare`), which is also asked for after each
 new beginning.
 """
 

@@ -16,7 +16,7 @@ from tenants.principal import Principal
 from workspaces.models import Workspace
 from workspaces.providers.base import Refused, Unavailable
 from workspaces.providers.fake import FakeProvider
-from workspaces.services import instances, reconciler
+from workspaces.services import drift, instances, reconciler
 
 pytestmark = pytest.mark.django_db
 
@@ -110,7 +110,7 @@ def test_what_never_works_fails_until_the_next_wish(fake: FakeProvider, admin: P
     assert (failed.state, failed.is_settled) == ("failed", True)
     assert failed.error == "There is no image of that name."
     calls = list(fake.calls)
-    reconciler.compare()
+    drift.compare()
     reconcile(workspace)
     assert fake.calls == calls
     wish(workspace, "running")
@@ -283,7 +283,7 @@ def test_the_sweeps_find_what_no_nudge_reached(
     reconciler.sweep()
     assert nudged == [drifted.key]
     nudged.clear()
-    reconciler.compare()
+    drift.compare()
     assert nudged == []
     fake.kill(settled.key)
     fake.ensure(fake.instances[settled.key].spec, running=False)
@@ -291,7 +291,7 @@ def test_the_sweeps_find_what_no_nudge_reached(
     reconcile(stray)
     with platform_scope("tests"):
         Workspace.objects.filter(pk=stray.pk).delete()
-    reconciler.compare()
+    drift.compare()
     assert sorted(nudged) == sorted([settled.key, stray.key])
 
 
