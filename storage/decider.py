@@ -4,9 +4,7 @@
 backend. What has a body that this process must see is decided as Handle, and proven there.
 """
 
-import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from contextlib import aclosing
+from collections.abc import Mapping
 from typing import Any, Final
 
 from gateway.decision.context import DecisionContext
@@ -25,115 +23,16 @@ from gateway.decision.wire import encode
 from storage import snapshot
 from storage.errors import StorageRefusal
 from storage.rates import RATES
-from storage.s3 import answers, counts, cross_origin, remote, sts
+from storage.s3 import answers, counts, cross_origin, remote, streaming, sts
 from storage.s3.admission import admitted
 from storage.s3.backend import BackendUnsure, error_of
 from storage.s3.doubts import is_of_our_key
 from storage.s3.errors import INSECURE, S3Error
 from storage.s3.front import Front
-from storage.s3.handlers import (
-    acls,
-    attributes,
-    buckets,
-    copies,
-    deletes,
-    lists,
-    locks,
-    multipart,
-    post_form,
-    preflight,
-    reads,
-    settings,
-    tagging,
-    versions,
-    writes,
-)
+from storage.s3.handlers import operations, preflight
 from storage.s3.operation import Operation
-from storage.s3.request import Claimed, Request, claimed
+from storage.s3.request import Claimed, claimed
 from storage.s3.target import has_prefix, in_domain, locate
-
-Decided = Callable[[Request, Front], Awaitable[Decision]]
-Handled = Callable[[Request, Front, Receive], Awaitable[Answer | answers.Stream]]
-
-DECIDED: Final[Mapping[Operation, Decided]] = {
-    Operation.LIST_BUCKETS: buckets.list_all,
-    Operation.HEAD_BUCKET: buckets.head,
-    Operation.GET_BUCKET_LOCATION: buckets.location,
-    Operation.GET_BUCKET_VERSIONING: settings.versioning.get,
-    Operation.GET_BUCKET_ACL: acls.get_bucket,
-    Operation.GET_BUCKET_POLICY: settings.policy.get,
-    Operation.GET_BUCKET_POLICY_STATUS: settings.policy.status,
-    Operation.GET_BUCKET_CORS: settings.cors.get,
-    Operation.GET_BUCKET_TAGGING: settings.tagging.get,
-    Operation.GET_BUCKET_LIFECYCLE_CONFIGURATION: settings.lifecycle.get,
-    Operation.GET_PUBLIC_ACCESS_BLOCK: settings.public_access.get,
-    Operation.GET_BUCKET_OWNERSHIP_CONTROLS: settings.ownership.get,
-    Operation.GET_BUCKET_ENCRYPTION: settings.encryption.get,
-    Operation.GET_BUCKET_NOTIFICATION_CONFIGURATION: settings.notification.get,
-    Operation.GET_OBJECT_LOCK_CONFIGURATION: settings.object_lock.get,
-    Operation.GET_BUCKET_LOGGING: settings.absent.logging,
-    Operation.GET_BUCKET_REQUEST_PAYMENT: settings.absent.request_payment,
-    Operation.GET_BUCKET_ACCELERATE_CONFIGURATION: settings.absent.acceleration,
-    Operation.GET_BUCKET_WEBSITE: settings.absent.website,
-    Operation.GET_BUCKET_REPLICATION: settings.absent.replication,
-    Operation.LIST_OBJECTS: lists.list_v1,
-    Operation.LIST_OBJECTS_V2: lists.list_v2,
-    Operation.LIST_OBJECT_VERSIONS: versions.list_all,
-    Operation.LIST_MULTIPART_UPLOADS: multipart.list_uploads,
-    Operation.GET_OBJECT: reads.read,
-    Operation.HEAD_OBJECT: reads.read,
-    Operation.GET_OBJECT_ACL: acls.get_object,
-    Operation.GET_OBJECT_TAGGING: tagging.get,
-    Operation.GET_OBJECT_RETENTION: locks.get_retention,
-    Operation.GET_OBJECT_LEGAL_HOLD: locks.get_legal_hold,
-    Operation.GET_OBJECT_ATTRIBUTES: attributes.get,
-    Operation.LIST_PARTS: multipart.list_parts,
-}
-# GetObject among them: what is sealed passes through this process.
-HANDLED: Final[Mapping[Operation, Handled]] = {
-    Operation.CREATE_BUCKET: buckets.create,
-    Operation.DELETE_BUCKET: buckets.delete,
-    Operation.PUT_BUCKET_VERSIONING: settings.versioning.put,
-    Operation.PUT_BUCKET_ACL: acls.put_bucket,
-    Operation.PUT_BUCKET_POLICY: settings.policy.put,
-    Operation.DELETE_BUCKET_POLICY: settings.policy.delete,
-    Operation.PUT_BUCKET_CORS: settings.cors.put,
-    Operation.DELETE_BUCKET_CORS: settings.cors.delete,
-    Operation.PUT_BUCKET_TAGGING: settings.tagging.put,
-    Operation.DELETE_BUCKET_TAGGING: settings.tagging.delete,
-    Operation.PUT_BUCKET_LIFECYCLE_CONFIGURATION: settings.lifecycle.put,
-    Operation.DELETE_BUCKET_LIFECYCLE: settings.lifecycle.delete,
-    Operation.PUT_PUBLIC_ACCESS_BLOCK: settings.public_access.put,
-    Operation.DELETE_PUBLIC_ACCESS_BLOCK: settings.public_access.delete,
-    Operation.PUT_BUCKET_OWNERSHIP_CONTROLS: settings.ownership.put,
-    Operation.DELETE_BUCKET_OWNERSHIP_CONTROLS: settings.ownership.delete,
-    Operation.PUT_BUCKET_ENCRYPTION: settings.encryption.put,
-    Operation.DELETE_BUCKET_ENCRYPTION: settings.encryption.delete,
-    Operation.PUT_BUCKET_NOTIFICATION_CONFIGURATION: settings.notification.put,
-    Operation.PUT_OBJECT_LOCK_CONFIGURATION: settings.object_lock.put,
-    Operation.DELETE_OBJECTS: deletes.delete_many,
-    Operation.POST_OBJECT: post_form.post,
-    Operation.GET_OBJECT: reads.stream,
-    Operation.HEAD_OBJECT: reads.stream,
-    Operation.PUT_OBJECT: writes.put,
-    Operation.COPY_OBJECT: copies.copy,
-    Operation.DELETE_OBJECT: deletes.delete,
-    Operation.PUT_OBJECT_ACL: acls.put_object,
-    Operation.PUT_OBJECT_TAGGING: tagging.put,
-    Operation.DELETE_OBJECT_TAGGING: tagging.delete,
-    Operation.PUT_OBJECT_RETENTION: locks.put_retention,
-    Operation.PUT_OBJECT_LEGAL_HOLD: locks.put_legal_hold,
-    Operation.CREATE_MULTIPART_UPLOAD: multipart.create,
-    Operation.UPLOAD_PART: multipart.upload_part,
-    Operation.UPLOAD_PART_COPY: copies.copy_part,
-    Operation.COMPLETE_MULTIPART_UPLOAD: multipart.complete,
-    Operation.ABORT_MULTIPART_UPLOAD: multipart.abort,
-}
-# On a remote bucket the edge streams these by itself.
-FORWARDED: Final = {
-    Operation.PUT_OBJECT: remote.forward_put,
-    Operation.UPLOAD_PART: remote.forward_part,
-}
 
 _TAKING: Final = frozenset({Operation.PUT_OBJECT.name, Operation.UPLOAD_PART.name})
 
@@ -172,10 +71,10 @@ class S3Decider(Decider):
         return cross_origin.dress(answers.stamp(decision, head), head, front, asked)
 
     async def _decide(self, asked: Claimed, front: Front) -> Decision:
-        decided = DECIDED.get(asked.operation)
+        decided = operations.DECIDED.get(asked.operation)
         if decided is not None:
             return await decided(await admitted(asked, front), front)
-        forwarded = FORWARDED.get(asked.operation)
+        forwarded = operations.FORWARDED.get(asked.operation)
         if forwarded is not None:
             # Before anything is proven, so only for choosing who looks at it.
             bucket = await front.sought_bucket(asked.access, asked.target.bucket)
@@ -194,7 +93,9 @@ class S3Decider(Decider):
             else:
                 asked = await claimed(head, front)
                 operation = asked.operation.name
-                answer = await HANDLED[asked.operation](await admitted(asked, front), front, receive)
+                answer = await operations.HANDLED[asked.operation](
+                    await admitted(asked, front), front, receive
+                )
         except S3Error as error:
             answer = answers.refuse(error, head)
         except StorageRefusal as refusal:
@@ -206,7 +107,7 @@ class S3Decider(Decider):
         headers = encode(answer.headers)
         if isinstance(answer, answers.Stream):
             await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-            await _stream(answer.body, receive, send)
+            await streaming.send_body(answer.body, receive, send)
             return
         if answer.status not in (204, 304) and not any(name == b"content-length" for name, _ in headers):
             headers.append((b"content-length", str(len(answer.body)).encode()))
@@ -271,25 +172,6 @@ def _insecure(head: RequestHead, domain: str) -> Answer:
     refusal = answers.refuse(S3Error("AccessDenied", INSECURE), head)
     _count("none", refusal)
     return answers.stamp(refusal, head)
-
-
-async def _stream(body: AsyncGenerator[bytes, None], receive: Receive, send: Send) -> None:
-    """Send a body as it is made, until the client leaves: what is sent then is thrown away without a word."""
-    left = asyncio.create_task(_left(receive))
-    try:
-        async with aclosing(body):
-            async for piece in body:
-                if left.done():
-                    return
-                await send({"type": "http.response.body", "body": piece, "more_body": True})
-        await send({"type": "http.response.body", "body": b""})
-    finally:
-        left.cancel()
-
-
-async def _left(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
 
 
 def _count(operation: str, decision: Decision) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from storage import decider
+from storage.s3 import streaming
 
 Message = MutableMapping[str, Any]
 
@@ -50,7 +50,7 @@ class Body:
 async def test_a_body_is_sent_to_its_end() -> None:
     client, body = Client(), Body(5)
     before = asyncio.all_tasks()
-    await asyncio.wait_for(decider._stream(body(), client.receive, client.send), 30)
+    await asyncio.wait_for(streaming.send_body(body(), client.receive, client.send), 30)
     assert [message["body"] for message in client.sent] == [b"x"] * 5 + [b""]
     assert [bool(message.get("more_body")) for message in client.sent] == [True] * 5 + [False]
     await asyncio.sleep(0)
@@ -60,7 +60,7 @@ async def test_a_body_is_sent_to_its_end() -> None:
 async def test_nothing_is_made_for_a_client_that_left() -> None:
     client, body = Client(leaves_after=3), Body(1000)
     before = asyncio.all_tasks()
-    await asyncio.wait_for(decider._stream(body(), client.receive, client.send), 30)
+    await asyncio.wait_for(streaming.send_body(body(), client.receive, client.send), 30)
     assert body.is_closed and body.made < 10
     assert all(message["more_body"] for message in client.sent)  # the answer is never told to be whole
     await asyncio.sleep(0)
@@ -76,7 +76,7 @@ async def test_a_body_that_breaks_does_not_look_whole() -> None:
 
     before = asyncio.all_tasks()
     with pytest.raises(OSError):
-        await decider._stream(breaks(), client.receive, client.send)
+        await streaming.send_body(breaks(), client.receive, client.send)
     assert [message["more_body"] for message in client.sent] == [True]
     await asyncio.sleep(0)
     assert asyncio.all_tasks() == before
