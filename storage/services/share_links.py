@@ -24,7 +24,6 @@ from tenants.principal import Credential, Principal
 from tenants.services import audit, key_reach, quotas
 
 from . import decisions, objects, versions
-from .versions import Version
 
 LASTS_AT_MOST: Final = timedelta(days=30)
 MOST_LIVE: Final = 5000
@@ -39,7 +38,7 @@ class Shared:
     """What a link's bearer may download, and as whom."""
 
     link: ShareLink
-    version: Version
+    version: versions.Version
     maker: Principal
 
     @property
@@ -212,7 +211,7 @@ def _working() -> Q:
     return lasting_key & Q(revoked_at=None, expires_at__gt=now, api_key__revoked_at=None)
 
 
-def _check_shareable(version: Version) -> None:
+def _check_shareable(version: versions.Version) -> None:
     if version.is_delete_marker:
         raise NotFound("The object is deleted.", code="no_such_key")
     if version.is_customers:
