@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 from urllib.parse import unquote
 
 from storage.index import BucketInfo, ObjectRow
-from storage.s3 import authorise, conditional, encryption, owners, ranges, remote, versions
+from storage.s3 import authorise, conditional, customer_keys, encryption, owners, ranges, remote, versions
 from storage.s3.encryption import Reading
 from storage.s3.errors import S3Error
 from storage.s3.front import Front
@@ -19,9 +19,6 @@ from storage.s3.target import decode_key
 HEADER: Final = "x-amz-copy-source"
 
 _NOT_ENCODED: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
-
-_CUSTOMER: Final = encryption.SSE + encryption.CUSTOMER
-_SOURCE_CUSTOMER: Final = HEADER + _CUSTOMER.removeprefix("x-amz")
 
 
 class Named(NamedTuple):
@@ -126,9 +123,9 @@ async def find(request: Request, front: Front) -> Source:
     reading, customer = Reading(), {}
     if bucket.kind == "s3":
         customer = {
-            _CUSTOMER + name.removeprefix(_SOURCE_CUSTOMER): value
+            customer_keys.NAMES + name.removeprefix(customer_keys.OF_SOURCE): value
             for name, value in request.headers.items()
-            if name.startswith(_SOURCE_CUSTOMER)
+            if name.startswith(customer_keys.OF_SOURCE)
         }
     else:
         reading = encryption.reading_source(request, bucket, row)

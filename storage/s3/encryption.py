@@ -1,7 +1,7 @@
 """Encryption at rest of objects in our own store: what requests ask for, and the keys that it takes.
 
-SSE-S3 (`AES256`): the object's data key is sealed by `gateway.crypto`. SSE-C: it is sealed by the customer's key, which
-is never kept; that it unseals is the check that the key is the right one. A row's (or an upload's) `sse` is
+SSE-S3 (`AES256`): the object's data key is sealed by `gateway.crypto`. SSE-C: it is sealed by the customer's key
+(`customer_keys`). A row's (or an upload's) `sse` is
 
     {"mode": "AES256" | "customer", "key": Base64 of the sealed data key, **Layout.as_json()}
 
@@ -11,22 +11,15 @@ they send a byte.
 
 from __future__ import annotations
 
-import hashlib
 import hmac
-import ipaddress
-import os
 from base64 import b64decode, b64encode
-from binascii import Error as Base64Error
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from django.conf import settings
-
 from gateway import crypto
 from storage.index import BucketInfo, ObjectRow, PartRow, UploadRow
+from storage.s3 import customer_keys
 from storage.s3.errors import S3Error
 from storage.store.digests import BlobInfo
 from storage.store.sealed import Layout, Opener, new_key
@@ -35,11 +28,7 @@ if TYPE_CHECKING:
     from storage.s3.request import Request
 
 SSE: Final = "x-amz-server-side-encryption"
-CUSTOMER: Final = "-customer"
-SOURCE: Final = "x-amz-copy-source"
 AES256: Final = "AES256"
-
-_NONCE = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,12 +85,12 @@ def writing(request: Request, bucket: BucketInfo) -> Writing:
 
     An upload keeps `kept` as its `sse`. Raises S3Error for every wrong combination of headers.
     """
-    customer = customer_key(request)
+    customer = customer_keys.given(request)
     if customer is not None:
         refuse_both(request.headers)
         key = new_key()
-        kept = {"mode": "customer", "key": _wrap(customer, key, bucket)}
-        return Writing(key, kept, customer_headers(customer))
+        kept = {"mode": "customer", "key": customer_keys.wrap(customer, key, _place(bucket))}
+        return Writing(key, kept, customer_keys.headers(customer))
     asked = managed(request.headers)
     if asked or bucket.encryption:
         key = new_key()
@@ -143,7 +132,7 @@ def refuse_both(given: Mapping[str, str]) -> None:
 
 def writing_part(request: Request, bucket: BucketInfo, upload: UploadRow) -> Writing:
     """What UploadPart and UploadPartCopy do: as the upload says. A customer's key must come again, and be the same."""
-    customer = customer_key(request)
+    customer = customer_keys.given(request)
     if upload.sse is None:
         if customer is not None:
             raise S3Error(
@@ -159,8 +148,8 @@ def writing_part(request: Request, bucket: BucketInfo, upload: UploadRow) -> Wri
             "The multipart upload initiate requested encryption. Subsequent part requests must include the "
             "appropriate encryption parameters.",
         )
-    key = _unwrap(customer, upload.sse, bucket)
-    return Writing(key, upload.sse, customer_headers(customer))
+    key = customer_keys.unwrap(customer, upload.sse["key"], _place(bucket))
+    return Writing(key, upload.sse, customer_keys.headers(customer))
 
 
 def completed(upload: UploadRow, parts: Sequence[PartRow]) -> dict[str, Any] | None:
@@ -175,7 +164,7 @@ def completed(upload: UploadRow, parts: Sequence[PartRow]) -> dict[str, Any] | N
 def reading(request: Request, bucket: BucketInfo, row: ObjectRow) -> Reading:
     """What it takes to read an object (GetObject, HeadObject, GetObjectAttributes). Raises S3Error."""
     refuse_choice(request.headers)
-    return _reading(customer_key(request), bucket, row)
+    return _reading(customer_keys.given(request), bucket, row)
 
 
 def refuse_choice(given: Mapping[str, str]) -> None:
@@ -186,7 +175,7 @@ def refuse_choice(given: Mapping[str, str]) -> None:
 
 def reading_source(request: Request, bucket: BucketInfo, row: ObjectRow) -> Reading:
     """As `reading`, of a copy's source by its `x-amz-copy-source-…` headers; `bucket` is the source's."""
-    return _reading(customer_key(request, SOURCE + "-" + SSE.removeprefix("x-amz-")), bucket, row)
+    return _reading(customer_keys.given(request, customer_keys.OF_SOURCE), bucket, row)
 
 
 def reading_ours(bucket_tenant: int, sse: Mapping[str, Any]) -> Opener | None:
@@ -202,45 +191,6 @@ def headers(sse: Mapping[str, Any] | None) -> list[tuple[str, str]]:
     return [(SSE, AES256)] if sse is not None and sse["mode"] == AES256 else []
 
 
-def customer_key(request: Request, prefix: str = SSE) -> bytes | None:
-    """The customer's key (32 bytes) that a request brings, or None. Raises S3Error when anything of it is wrong."""
-    algorithm, key, digest = (
-        request.headers.get(prefix + CUSTOMER + name) for name in ("-algorithm", "-key", "-key-md5")
-    )
-    if algorithm is None and key is None and digest is None:
-        return None
-    if not _is_private(request):
-        raise S3Error(
-            "InvalidRequest",
-            "Requests specifying Server Side Encryption with Customer provided keys must be made over a secure "
-            "connection.",
-        )
-    must = "Requests specifying Server Side Encryption with Customer provided keys must provide "
-    if algorithm is None:
-        raise S3Error("InvalidArgument", must + "a valid encryption algorithm.")
-    if algorithm != AES256:
-        raise S3Error("InvalidEncryptionAlgorithmError", extra={"ArgumentValue": algorithm})
-    if not key:
-        raise S3Error("InvalidArgument", must + "an appropriate secret key.")
-    if not digest:
-        raise S3Error("InvalidArgument", must + "the client calculated MD5 of the secret key.")
-    secret = _decoded(key)
-    if len(secret) != 32:
-        raise S3Error("InvalidArgument", "The secret key was invalid for the specified algorithm.")
-    if not hmac.compare_digest(_decoded(digest), _md5(secret)):
-        raise S3Error(
-            "InvalidArgument",
-            "The calculated MD5 hash of the key did not match the hash that was provided.",
-        )
-    return secret
-
-
-def customer_headers(key: bytes) -> list[tuple[str, str]]:
-    """What an answer says of the customer's key that was used."""
-    name = SSE + CUSTOMER
-    return [(name + "-algorithm", AES256), (name + "-key-MD5", b64encode(_md5(key)).decode())]
-
-
 def _reading(customer: bytes | None, bucket: BucketInfo, row: ObjectRow) -> Reading:
     if row.sse is None:
         _refuse_needless(customer)
@@ -250,32 +200,14 @@ def _reading(customer: bytes | None, bucket: BucketInfo, row: ObjectRow) -> Read
         _refuse_needless(customer)
         return Reading(Opener(_unseal(row.sse, bucket), layout), headers(row.sse))
     if customer is None:
-        raise _not_the_key()
-    return Reading(Opener(_unwrap(customer, row.sse, bucket), layout), customer_headers(customer))
+        raise customer_keys.not_the_key()
+    key = customer_keys.unwrap(customer, row.sse["key"], _place(bucket))
+    return Reading(Opener(key, layout), customer_keys.headers(customer))
 
 
 def _refuse_needless(customer: bytes | None) -> None:
     if customer is not None:
         raise S3Error("InvalidRequest", "The encryption parameters are not applicable to this object.")
-
-
-def _not_the_key() -> S3Error:
-    return S3Error(
-        "InvalidRequest",
-        "The object was stored using a form of Server Side Encryption. The correct parameters must be provided "
-        "to retrieve the object.",
-    )
-
-
-def _is_private(request: Request) -> bool:
-    """Whether nobody between could read a key: TLS, the same machine, or the operator says so."""
-    head = request.head
-    if head.scheme == "https" or settings.S3_CUSTOMER_KEYS_OVER_HTTP:
-        return True
-    try:
-        return ipaddress.ip_address(head.client_ip).is_loopback
-    except ValueError:
-        return False
 
 
 def _unseal(sse: Mapping[str, Any], bucket: BucketInfo) -> bytes:
@@ -286,19 +218,6 @@ def _unseal(sse: Mapping[str, Any], bucket: BucketInfo) -> bytes:
         raise S3Error("InternalError", "The object's key cannot be opened.") from e
 
 
-def _wrap(customer: bytes, key: bytes, bucket: BucketInfo) -> str:
-    nonce = os.urandom(_NONCE)
-    return b64encode(nonce + AESGCM(customer).encrypt(nonce, key, _place(bucket))).decode()
-
-
-def _unwrap(customer: bytes, sse: Mapping[str, Any], bucket: BucketInfo) -> bytes:
-    sealed = b64decode(sse["key"])
-    try:
-        return AESGCM(customer).decrypt(sealed[:_NONCE], sealed[_NONCE:], _place(bucket))
-    except InvalidTag:
-        raise _not_the_key() from None
-
-
 def _place(bucket: BucketInfo) -> bytes:
     return place_of(bucket.tenant_id)
 
@@ -306,14 +225,3 @@ def _place(bucket: BucketInfo) -> bytes:
 def place_of(tenant_id: int) -> bytes:
     """What binds a data key to its tenant."""
     return b"storage.object:%d" % tenant_id
-
-
-def _decoded(text: str) -> bytes:
-    try:
-        return b64decode(text, validate=True)
-    except (Base64Error, ValueError):
-        return b""
-
-
-def _md5(key: bytes) -> bytes:
-    return hashlib.md5(key, usedforsecurity=False).digest()
