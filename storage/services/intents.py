@@ -11,6 +11,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
 from typing import Any
+from uuid import UUID
 
 from django.db import connection, transaction
 from django.utils import timezone
@@ -26,7 +27,7 @@ from storage.index.lease import PROCESS
 from storage.models import Bucket, Object, ObjectVersion, Placement, WriteIntent
 from storage.providers import RemoteEntry, RemoteObject
 
-from . import backend_providers, far
+from . import backend_providers, far, version_order
 
 Ask = Callable[[Callable[[], Any]], Any]
 
@@ -128,7 +129,7 @@ def _settle(
         return True
     provider: Any = backend_providers.provider_of(placement.backend)
     assert provider.is_remote
-    if timezone.now() - intent.began_at <= GIVEN_UP and _is_written_again(intent):
+    if not _is_given_up(intent) and _is_written_again(intent):
         # What shows may be the other's, whose answer is still to come.
         if intent.ended_at is not None or intent.kind == WriteIntent.Kind.VERIFY:
             return False
@@ -138,8 +139,16 @@ def _settle(
     over = _is_over(intent, patience, forsaken=forsaken)
     place = placement.backend_bucket
     if placement.bucket.versioning:
+        verified = _to_verify(intent)
+        if intent.kind == WriteIntent.Kind.VERIFY and not verified:
+            return True  # with another of its key
         there = ask(lambda: provider.versions_of(place, intent.key, versions=True))
-        return _settle_version(intent, placement.bucket, there) or _drop(intent, over=over, forsaken=forsaken)
+        done = _settle_version(intent, placement.bucket, there)
+        if version_order.make_fit(placement.bucket, intent.key, there) is not None or _is_given_up(intent):
+            WriteIntent.objects.filter(pk__in=verified).delete()
+        elif intent.kind == WriteIntent.Kind.VERIFY:
+            return False
+        return done or _drop(intent, over=over, forsaken=forsaken)
     found = ask(lambda: provider.head(place, intent.key))
     if intent.kind == WriteIntent.Kind.VERIFY:
         return _make_fit(intent, found)
@@ -151,14 +160,17 @@ def _settle(
 
 def _is_over(intent: WriteIntent, patience: timedelta, *, forsaken: bool) -> bool:
     """Whether the backend will not do any more what it has not done."""
-    now = timezone.now()
-    if now - intent.began_at > GIVEN_UP:
+    if _is_given_up(intent):
         return True
     if forsaken and intent.kind == WriteIntent.Kind.DELETE:
         return True
     if intent.kind == WriteIntent.Kind.LOST or (forsaken and intent.ended_at is None):
         return not patience  # the edge may be at it, and whichever process gets the answer commits it
-    return intent.ended_at is not None and now - intent.ended_at >= patience
+    return intent.ended_at is not None and timezone.now() - intent.ended_at >= patience
+
+
+def _is_given_up(intent: WriteIntent) -> bool:
+    return timezone.now() - intent.began_at > GIVEN_UP
 
 
 def _is_written_again(intent: WriteIntent) -> bool:
@@ -177,11 +189,16 @@ def _drop(intent: WriteIntent, *, over: bool, forsaken: bool) -> bool:
     return False
 
 
+def _to_verify(intent: WriteIntent) -> list[UUID]:
+    """What one look at the backend settles: it shows what all of these have done."""
+    same = WriteIntent.objects.filter(bucket_id=intent.bucket_id, key=intent.key)
+    return list(same.filter(kind=WriteIntent.Kind.VERIFY).values_list("pk", flat=True))
+
+
 def _settle_version(intent: WriteIntent, bucket: Bucket, there: list[RemoteEntry]) -> bool:
     """Whether it is done: in a bucket that keeps versions a write shows as one that the index does not know."""
     if intent.kind == WriteIntent.Kind.VERIFY:
-        intent.delete()  # each of the writes has its own version
-        return True
+        return True  # each of the writes has its own version; what there was to see is their order
     if intent.version_id:
         if all(entry.version_id != intent.version_id for entry in there):
             _commit(intent, None)

@@ -33,7 +33,7 @@ from storage.providers import RemoteEntry, RemoteObject
 from tenants.principal import Principal
 from tenants.services import audit
 
-from . import backend_providers, usage
+from . import backend_providers, usage, version_order
 
 log = logging.getLogger(__name__)
 
@@ -65,6 +65,8 @@ class Known:
     etag: str
     size: int
     is_young: bool
+    place: int
+    """Among the versions of its key the newest has the highest."""
 
 
 def scan_bucket(bucket: Bucket, *, actor: Principal) -> None:
@@ -145,15 +147,15 @@ class _Scan:
             rows = kind.objects.filter(tenant_id=self._bucket.tenant_id, bucket=self._bucket, key__gt=after)
             if last is not None:
                 rows = rows.filter(key__lte=last)
-            names = ("key", "version_id", "etag", "size", "last_modified")
+            names = ("key", "version_id", "etag", "size", "last_modified", "version_seq")
             found += [
-                Known(key, version_id if self._versioned else "", etag, size, at > young)
-                for key, version_id, etag, size, at in rows.values_list(*names).iterator()
+                Known(key, version_id if self._versioned else "", etag, size, at > young, place)
+                for key, version_id, etag, size, at, place in rows.values_list(*names).iterator()
             ]
         return found
 
     def _different(self, entries: Iterable[RemoteEntry], known: Iterable[Known]) -> list[str]:
-        """Keys whose versions are not those of the index; a key that changed just now is left for later."""
+        """Keys whose versions, or their order, are not those of the index; what changed just now is left for later."""
         there = _by_key(entries)
         here = _by_key(known)
         keys = []
@@ -161,9 +163,10 @@ class _Scan:
             ours = here.get(key, [])
             if any(row.is_young for row in ours):
                 continue
-            if {self._mark(e) for e in there.get(key, [])} != {
-                (row.version_id, row.etag, row.size) for row in ours
-            }:
+            newest_first = sorted(ours, key=attrgetter("place"), reverse=True)
+            if [self._mark(e) for e in there.get(key, [])] != [
+                (row.version_id, row.etag, row.size) for row in newest_first
+            ]:
                 keys.append(key)
         return keys
 
@@ -193,6 +196,8 @@ class _Scan:
             ]
             if self._versioned:
                 done = self._mend_versions(key, there, set(rows), described)
+                if version_order.make_fit(self._bucket, key, there):
+                    done += 1
             else:
                 done = self._mend_object(key, there, rows, described)
             if done:

@@ -260,7 +260,7 @@ async def test_one_batch_keeps_the_order_of_each_key(
     assert told.count(("storage.object.deleted", "far/old")) == 1 and len(told) == 7
 
 
-async def test_versions_of_a_batch_do_not_compete(
+async def test_versions_that_overlap_are_verified_for_their_order(
     index: ObjectIndex, remote: BucketInfo, db: Database
 ) -> None:
     await set_bucket(db, remote, versioning="Enabled")
@@ -272,5 +272,12 @@ async def test_versions_of_a_batch_do_not_compete(
         *(index.commit_intent(intent, etag="e", version_id=f"v{n}") for n, intent in enumerate(same, 1)),
         index.commit_intent(null, etag="e", version_id="null"),
     )
-    assert await journal(db) == [("verify", "k", True)]
+    assert await journal(db) == [("verify", "k", True)] * 2
     assert await usage(db, remote.tenant_id) == (8, 4, 0)
+    gone = [
+        await index.begin_delete_intent(DeleteCommit(remote, "k", "tester", version_id=version_id))
+        for version_id in ("v1", "v2")
+    ]
+    for intent in gone:  # who removes one version for good competes with nobody
+        await index.commit_intent(intent)
+    assert len(await journal(db)) == 2

@@ -112,7 +112,7 @@ END $$;
 -- intent that is gone: the sweeper was faster. p_size NULL: as announced. p_version: the id that the backend gave the
 -- new version or delete marker.
 -- Writes of one key that overlap may reach the backend in another order than this: the later one to commit stays,
--- as 'verify', for the sweeper to look which of them is there.
+-- as 'verify', for the sweeper to look which of them is there, or which of their versions is the newest.
 CREATE FUNCTION storage_commit_intents(
     p_tenant bigint, p_id uuid[], p_etag text[], p_size bigint[], p_next_check interval,
     p_version text[] DEFAULT NULL
@@ -189,11 +189,10 @@ BEGIN
         FROM unnest(ids, buckets, keys) AS m (id, bucket, key)
         WHERE o.bucket_id = m.bucket AND o.key = m.key AND o.tenant_id = p_tenant AND o.id <> m.id
             AND NOT o.contested;
-        -- Versions with ids of their own do not compete.
+        -- Who removes one version for good competes with nobody, but for the null version, which is written again.
         UPDATE storage_writeintent i SET kind = 'verify', next_check_at = clock_timestamp() + p_next_check
-        FROM unnest(ids, given) AS m (id, given)
-        WHERE i.id = m.id AND i.tenant_id = p_tenant AND i.contested
-            AND coalesce(m.given, nullif(i.version_id, ''), 'null') = 'null';
+        FROM unnest(ids) AS m (id)
+        WHERE i.id = m.id AND i.tenant_id = p_tenant AND i.contested AND i.version_id IN ('', 'null');
         DELETE FROM storage_writeintent i USING unnest(ids) AS m (id)
         WHERE i.id = m.id AND i.tenant_id = p_tenant AND i.kind <> 'verify';
     END LOOP;
