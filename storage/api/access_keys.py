@@ -13,7 +13,7 @@ from rest_framework.response import Response
 from gateway.api.auth import principal
 from gateway.api.views import ApiView
 from storage.models import AccessKey
-from storage.services import access_keys
+from storage.services import access_key_reach, access_keys
 from tenants.services import service_accounts
 
 from .serializers import access_keys as s
@@ -54,7 +54,7 @@ class AccessKeysView(ApiView):
         name, account = asked.pop("name"), asked.pop("service_account")
         owner = service_accounts.get(account, actor=caller) if account else None
         return _issued(
-            *access_keys.issue_access_key(name, access_keys.Limits(**asked), owner=owner, actor=caller)
+            *access_keys.issue_access_key(name, access_key_reach.Limits(**asked), owner=owner, actor=caller)
         )
 
 

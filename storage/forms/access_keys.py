@@ -11,7 +11,7 @@ from django.utils import timezone
 from gateway.form_fields import LinesField, WordsField
 from gateway.forms import PageForm
 from storage.models import AccessKey
-from storage.services.access_keys import Limits
+from storage.services.access_key_reach import Limits
 from tenants.permissions import PERMISSIONS
 from tenants.principal import Principal
 

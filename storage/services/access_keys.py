@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import secrets
 import string
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from django.db import transaction
@@ -18,36 +16,23 @@ from gateway.errors import Conflict, Forbidden, Invalid
 from gateway.validation import validated
 from realtime import services as realtime
 from storage.models import AccessKey, access_key_aad
-from tenants import networks
 from tenants.models import Membership, User
-from tenants.permissions import PERMISSIONS, role_permissions
 from tenants.principal import Principal
-from tenants.services import audit, key_reach, quotas, snapshot
+from tenants.services import audit, quotas, snapshot
 
-from . import key_limits, usage
+from . import access_key_reach, usage
 
 LONGEST_OVERLAP = timedelta(days=7)
 _ID_ALPHABET = string.ascii_uppercase + string.digits
 _SECRET_ALPHABET = string.ascii_letters + string.digits
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What a key is limited to beside its owner's role. None and empty are no limit.
-
-    `permissions` are ours, `actions` S3's names with wildcards; `prefixes` are beginnings of keys.
-    """
-
-    permissions: list[str] | None = None
-    buckets: list[str] | None = None
-    prefixes: list[str] | None = None
-    actions: list[str] | None = None
-    allowed_networks: Sequence[str] = ()
-    expires_at: datetime | None = None
-
-
 def issue_access_key(
-    name: str, limits: Limits | None = None, *, owner: Membership | None = None, actor: Principal
+    name: str,
+    limits: access_key_reach.Limits | None = None,
+    *,
+    owner: Membership | None = None,
+    actor: Principal,
 ) -> tuple[AccessKey, str]:
     """A key in the caller's tenant, and its secret, which is shown this once.
 
@@ -57,7 +42,7 @@ def issue_access_key(
     """
     actor.require("storage.access_key.write")
     key, secret = _new(name, actor, _user_of(owner, actor))
-    _limit(key, limits or Limits(), owner, actor)
+    access_key_reach.limit(key, limits or access_key_reach.Limits(), owner, actor)
     validated(key, exclude=("tenant", "user"))
     with transaction.atomic():
         quotas.check(actor.tenant.pk, "access_keys", usage.live_keys(actor.tenant.pk))
@@ -79,26 +64,7 @@ def update_access_key(key: AccessKey, changes: dict[str, Any], *, actor: Princip
         before = _plain(key)
         if "name" in changes:
             key.name = changes["name"]
-        for field, check in (
-            ("buckets", key_limits.buckets),
-            ("prefixes", key_limits.prefixes),
-            ("actions", key_limits.actions),
-        ):
-            if field in changes:
-                wanted = check(changes[field])
-                if not free:
-                    key_limits.within(wanted, getattr(key, field), field)
-                setattr(key, field, wanted)
-        if "permissions" in changes:
-            key.permissions = _permissions(changes["permissions"], key.permissions, actor, free=free)
-        if "allowed_networks" in changes:
-            wanted = networks.normal(changes["allowed_networks"])
-            if not free and not networks.within(wanted, key.allowed_networks):
-                text = "Only its owner, signed in, lets it in from more addresses."
-                raise Invalid(f"allowed_networks: {text}", errors={"allowed_networks": [text]})
-            key.allowed_networks = wanted
-        if "expires_at" in changes:
-            key.expires_at = _end(changes["expires_at"], key.expires_at, free=free)
+        access_key_reach.change(key, changes, actor, free=free)
         after = _plain(key)
         changed = [name for name in after if after[name] != before[name]]
         if changed:
@@ -133,9 +99,9 @@ def rotate_access_key(key: AccessKey, overlap: timedelta, *, actor: Principal) -
     with transaction.atomic():
         key = _locked(key)
         made, secret = _new(key.name, actor, key.user)
-        for field in _LIMITS:
+        for field in access_key_reach.FIELDS:
             setattr(made, field, getattr(key, field))
-        _check_reach(made, actor)
+        access_key_reach.check(made, actor)
         made.save()
         now = timezone.now()
         until = now + overlap
@@ -241,67 +207,9 @@ def _user_of(owner: Membership | None, actor: Principal) -> User:
     return owner.user
 
 
-def _limit(key: AccessKey, limits: Limits, owner: Membership | None, actor: Principal) -> None:
-    """Set what is asked for, within what the caller's own credential is limited to."""
-    held = role_permissions(owner.role) if owner else actor.permissions & PERMISSIONS.keys()
-    if limits.expires_at is not None and limits.expires_at <= timezone.now():
-        raise Invalid("The expiry is in the past.", errors={"expires_at": ["In the past."]})
-    allowed, ends = key_reach.bounded(
-        networks.normal(limits.allowed_networks), limits.expires_at, key_reach.bounds_of(actor)
-    )
-    key.permissions = key_reach.permitted(limits.permissions, held, actor)
-    key.buckets = key_limits.buckets(limits.buckets)
-    key.prefixes = key_limits.prefixes(limits.prefixes)
-    key.actions = key_limits.actions(limits.actions)
-    key.allowed_networks, key.expires_at = allowed, ends
-
-
-def _permissions(
-    wanted: list[str] | None, present: list[str] | None, actor: Principal, *, free: bool
-) -> list[str] | None:
-    if free:
-        return key_reach.permitted(wanted, actor.permissions & PERMISSIONS.keys(), actor)
-    beyond = wanted is None or set(wanted) - set(PERMISSIONS if present is None else present)
-    if wanted is None or beyond:
-        text = "A key is only narrowed, make another."
-        raise Invalid(f"permissions: {text}", errors={"permissions": [text]})
-    return sorted(set(wanted))
-
-
-def _end(wanted: datetime | None, present: datetime | None, *, free: bool) -> datetime | None:
-    text = ""
-    if wanted is not None and wanted <= timezone.now():
-        text = "In the past."
-    elif not free and (wanted is None or (present is not None and wanted > present)):
-        text = "A key's end only comes sooner."
-    if text:
-        raise Invalid(f"expires_at: {text}", errors={"expires_at": [text]})
-    return wanted
-
-
-def _check_reach(key: AccessKey, actor: Principal) -> None:
-    """Raises Forbidden where a key reaches further than the caller's own credential."""
-    owner = Membership.objects.select_related("role").filter(tenant=key.tenant_id, user=key.user_id).first()
-    if owner is not None:
-        held = role_permissions(owner.role)
-    else:  # staff act in tenants that they are no members of
-        held = actor.permissions & PERMISSIONS.keys()
-    if key.permissions is not None:
-        held &= frozenset(key.permissions)
-    bounds = key_reach.bounds_of(actor)
-    later = bounds.expires_at is not None and (key.expires_at is None or key.expires_at > bounds.expires_at)
-    if held - actor.permissions or later or not networks.within(key.allowed_networks, bounds.networks):
-        raise Forbidden(
-            "The key reaches further than the credential that you use.", code="permission_missing"
-        )
-
-
-_LIMITS = ("permissions", "buckets", "prefixes", "actions", "allowed_networks", "expires_at")
-
-
 def _plain(key: AccessKey) -> dict[str, Any]:
     """A key's name and limits, as the audit log keeps them."""
-    found = {"name": key.name, **{field: getattr(key, field) for field in _LIMITS}}
+    found = {"name": key.name, **{field: getattr(key, field) for field in access_key_reach.FIELDS}}
     return found | {"expires_at": key.expires_at.isoformat() if key.expires_at else None}
 
 

@@ -12,7 +12,7 @@ from gateway.db.scope import tenant_scope
 from gateway.errors import Conflict, DomainError, Forbidden, Invalid
 from storage.models import AccessKey
 from storage.services import access_keys, key_limits
-from storage.services.access_keys import Limits
+from storage.services.access_key_reach import Limits
 from tenants.models import Tenant
 from tenants.principal import Principal
 from tenants.services import service_accounts

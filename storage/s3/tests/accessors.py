@@ -17,7 +17,7 @@ from gateway.db.scope import tenant_scope
 from storage.models import Bucket
 from storage.policy import exposure, reader
 from storage.services import access_keys
-from storage.services.access_keys import Limits
+from storage.services.access_key_reach import Limits
 from tenants.models import Membership, Role
 from tenants.services import snapshot
 from tests import aws, factories
