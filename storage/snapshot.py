@@ -61,6 +61,7 @@ class BackendInfo:
     checksum_mode: ChecksumMode = "when_required"
     ca_bundle: str = field(default="", repr=False)  # trusted instead of the system's certificates
     may_be_private: bool = True  # whether an address that is not public is dialled too
+    tenant_id: int | None = None  # whose alone it is; None is the platform's, which all tenants share
     capabilities: frozenset[str] = frozenset()  # storage.providers.quirks.CAPABILITIES that a test found
 
 
@@ -98,7 +99,7 @@ class AccessKeyInfo:
 
 _BACKENDS = """
 SELECT id, name, kind, endpoint, region, access_key, secret_sealed, public_id, path_style, checksum_mode,
-    ca_bundle, may_be_private, capabilities::text
+    ca_bundle, may_be_private, tenant_id, capabilities::text
 FROM storage_backend
 """
 _BUCKETS = """
@@ -149,6 +150,7 @@ def _backend(row: asyncpg.Record) -> BackendInfo:
         checksum_mode=row["checksum_mode"],
         ca_bundle=row["ca_bundle"],
         may_be_private=row["may_be_private"],
+        tenant_id=row["tenant_id"],
         capabilities=frozenset(name for name, has in orjson.loads(row["capabilities"]).items() if has),
     )
 

@@ -103,7 +103,7 @@ class Backend:
         url = URL(target.origin + where.path + (f"?{query}" if query else ""), encoded=True)
         try:
             async with (
-                self._places.at(self.info.id),
+                self._places.at(self.info.id, self._bucket.tenant_id, shared=self.info.tenant_id is None),
                 self._session.request(
                     method,
                     url,

@@ -18,7 +18,6 @@ from gateway.db.scope import platform_scope
 from storage.models import Backend, Bucket, WriteIntent
 from storage.s3.errors import S3Error
 from storage.s3.handlers import threads
-from storage.s3.places import Places
 from tenants.services import snapshot
 from tests.factories import PASSWORD
 from tests.stack import Account, Stack
@@ -95,20 +94,46 @@ def test_many_that_stall_hold_up_no_other(stack: Stack) -> None:
             _with_bucket(account, server)
         for server in stalling:
             server.mood = "stalls"
-        asyncio.run(_many(account.s3(signature_version="s3v4"), stalling, healthy))
+        asyncio.run(_many(account, stalling, healthy))
     finally:
         for server in begun:
             server.mood = "well"
             server.stop()
 
 
-async def _many(s3: Any, stalling: list[Unruly], healthy: Unruly) -> None:
+def test_one_tenant_leaves_places_at_it_to_others(stack: Stack, far: Unruly) -> None:
+    hog, other = stack.account(), stack.account()
+    for account in (hog, other):
+        account.bucket("docs", backend=far.name)
+        account.s3().put_object(Bucket="docs", Key="k", Body=b"x")
+    far.mood = "stalls"
+    try:
+        asyncio.run(_crowd(_removal(hog), _removal(other), far))
+    finally:
+        far.mood = "well"
+
+
+async def _crowd(of_hog: str, of_other: str, far: Unruly) -> None:
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http:
+        crowd = [asyncio.create_task(_removed(http, of_hog)) for _ in range(140)]
+        while far.stalled < 96:
+            await asyncio.sleep(0.02)
+        other = asyncio.create_task(_removed(http, of_other))
+        # So long, and a little longer, do those wait who have no place.
+        async with asyncio.timeout(4):
+            while far.stalled < 97:
+                await asyncio.sleep(0.02)
+        assert far.stalled == 97
+        assert not any(one.done() for one in (*crowd, other))
+        far.mood = "well"
+        assert {await one for one in (*crowd, other)} == {204}
+
+
+async def _many(account: Account, stalling: list[Unruly], healthy: Unruly) -> None:
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http:
 
         async def removed(server: Unruly) -> int:
-            url = s3.generate_presigned_url("delete_object", Params={"Bucket": server.name, "Key": "k"})
-            async with http.delete(URL(url, encoded=True)) as answer:
-                return answer.status
+            return await _removed(http, _removal(account, server.name))
 
         waiting = [asyncio.create_task(removed(server)) for server in stalling for _ in range(70)]
         async with asyncio.timeout(120):
@@ -121,45 +146,24 @@ async def _many(s3: Any, stalling: list[Unruly], healthy: Unruly) -> None:
         assert set(await asyncio.gather(*waiting)) == {204}
 
 
+def _removal(account: Account, bucket: str = "docs") -> str:
+    """A presigned URL that removes the bucket's object `k`."""
+    url: str = account.s3(signature_version="s3v4").generate_presigned_url(
+        "delete_object", Params={"Bucket": bucket, "Key": "k"}
+    )
+    return url
+
+
+async def _removed(http: aiohttp.ClientSession, url: str) -> int:
+    async with http.delete(URL(url, encoded=True)) as answer:
+        return answer.status
+
+
 def _with_bucket(account: Account, server: Unruly) -> None:
     """The server as a backend with a bucket of its name, which the decision process knows."""
     account.stack.remote_backend(server.name, server.start())
     account.bucket(server.name, backend=server.name)
     account.s3().put_object(Bucket=server.name, Key="k", Body=b"x")
-
-
-async def test_a_backend_whose_places_are_taken_is_refused_and_no_other() -> None:
-    places, go_on = Places(at_once=2, patience=0.05), asyncio.Event()
-
-    async def ask(backend: int) -> None:
-        async with places.at(backend):
-            await go_on.wait()
-
-    stalling = [asyncio.create_task(ask(7)) for _ in range(2)]
-    await asyncio.sleep(0)
-    with pytest.raises(S3Error) as refused:
-        await ask(7)
-    assert (refused.value.code, refused.value.status) == ("SlowDown", 503)
-    other = asyncio.create_task(ask(8))
-    await asyncio.sleep(0)
-    assert not other.done()
-    # Who waits takes a place as soon as one is left; where as many wait already, it is said at once.
-    patient = Places(at_once=1, patience=60)
-    async with patient.at(7):
-        waiting = asyncio.create_task(_passed(patient))
-        await asyncio.sleep(0)
-        with pytest.raises(S3Error):
-            await _passed(patient)
-    assert await waiting
-    go_on.set()
-    await asyncio.gather(*stalling, other)
-    async with places.at(7):
-        pass
-
-
-async def _passed(places: Places) -> bool:
-    async with places.at(7):
-        return True
 
 
 async def test_places_are_bounded_by_tenant_and_by_backend(monkeypatch: pytest.MonkeyPatch) -> None:
