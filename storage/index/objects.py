@@ -8,23 +8,19 @@ outcome is unknown: leave the blob, the sweep of blobs without a row decides.
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal
 from uuid import UUID, uuid4
 
-import asyncpg
-
-from gateway.decision.database import DatabaseBusy
-from storage.errors import StorageRefusal, VersionGone
+from storage.errors import VersionGone
 
 from . import commits, listing, multipart
 from .batches import Batcher
+from .bell import Bell, Ringer
 from .commits import Change, Confirmed, Done, NewIntent
-from .lease import Lease
-from .rows import RowKey, Rows, row_key
+from .kept import Kept
+from .rows import row_key
 from .types import (
     BucketInfo,
     DeleteCommit,
@@ -42,41 +38,31 @@ from .types import (
 if TYPE_CHECKING:
     from gateway.decision.database import Database
 
-BELL = "gatehouse:bell"  # realtime.services.BELL, whose module would bring Celery into the decision process
-
 ROOM = """
 SELECT q.storage_bytes IS NULL OR coalesce(u.bytes + u.upload_bytes, 0) + $2 <= q.storage_bytes
 FROM tenants_quota q LEFT JOIN storage_usage u USING (tenant_id) WHERE q.tenant_id = $1
 """
 
 
-class Bell(Protocol):
-    """The decision context's `redis`: rung after a commit, never waited for."""
-
-    def publish(self, channel: str, message: Any) -> Awaitable[Any]: ...
-
-
 class ObjectIndex:
     """Make it within the running event loop. `keep` is how many bytes of rows may be kept in memory."""
 
     def __init__(self, db: Database, bell: Bell | None = None, *, keep: int = 0) -> None:
-        self._db, self._bell = db, bell
-        self._rows = Rows(keep)
-        self._lease = Lease(db, self._rows.forget_all, keeps=keep > 0)
+        self._db = db
+        self._kept = Kept(db, keep)
+        self._ringer = Ringer(bell)
         self._changes: Batcher[Change, Done] = Batcher(
             self._commit_changes, lambda change: (change.bucket.id, change.key)
         )
         self._begins: Batcher[NewIntent, str | None] = Batcher(self._begin_intents, lambda new: new.id)
         self._confirms: Batcher[Confirmed, str | None] = Batcher(self._commit_intents, lambda c: c.intent.id)
-        self._unrung: set[int] = set()
-        self._bells: set[asyncio.Task[None]] = set()
 
     async def close(self) -> None:
         """Wait for the commits under way."""
         for batcher in (self._begins, self._changes, self._confirms):
             await batcher.close()
-        await asyncio.gather(*self._bells)
-        await self._lease.close()
+        await self._ringer.close()
+        await self._kept.close()
 
     # Reads.
 
@@ -85,21 +71,14 @@ class ObjectIndex:
 
         Only rows of local buckets are kept: on a remote one the backend has the last word.
         """
-        if bucket.kind != "local" or not self._lease.keeping:
+
+        async def read() -> ObjectRow | None:
             async with self._db.tenant(bucket.tenant_id) as conn:
                 return await listing.head(conn, bucket, key)
-        name = row_key(bucket, key)
-        kept = self._rows.get(name)
-        if kept is not None:
-            return kept
-        reading = self._rows.begin_read(name)
-        row = None
-        try:
-            async with self._db.tenant(bucket.tenant_id) as conn:
-                row = await listing.head(conn, bucket, key)
-        finally:
-            self._rows.end_read(name, reading, row)
-        return row
+
+        if bucket.kind != "local":
+            return await read()
+        return await self._kept.read(row_key(bucket, key), read)
 
     async def latest(self, bucket: BucketInfo, key: str) -> ObjectRow | None:
         """The newest version, which may be a delete marker; None where the key has none."""
@@ -301,11 +280,11 @@ class ObjectIndex:
         BucketGone, QuotaReached, PreconditionFailed.
         """
         async with (
-            self._writing([row_key(put.bucket, put.key)]),
+            self._kept.writing([row_key(put.bucket, put.key)]),
             self._db.tenant(put.bucket.tenant_id) as conn,
         ):
             done = await multipart.complete(conn, upload, put, intent)
-        self._ring(put.bucket.tenant_id)
+        self._ringer.ring(put.bucket.tenant_id)
         return commits.row_of(put, done)
 
     async def abort_upload(self, bucket: BucketInfo, key: str, upload_id: str) -> UploadRow:
@@ -322,9 +301,9 @@ class ObjectIndex:
 
     async def _commit_changes(self, tenant_id: int, changes: Sequence[Change]) -> Sequence[Done]:
         names = [row_key(change.bucket, change.key) for change in changes]
-        async with self._writing(names), self._db.tenant(tenant_id) as conn:
+        async with self._kept.writing(names), self._db.tenant(tenant_id) as conn:
             done = await commits.commit_changes(conn, tenant_id, changes)
-        self._ring(tenant_id)
+        self._ringer.ring(tenant_id)
         return done
 
     async def _amend(
@@ -339,7 +318,7 @@ class ObjectIndex:
         bypass_governance: bool = False,
     ) -> ObjectRow:
         async with (
-            self._writing([row_key(bucket, key)]),
+            self._kept.writing([row_key(bucket, key)]),
             self._db.tenant(bucket.tenant_id) as conn,
             conn.transaction(),
         ):
@@ -347,48 +326,16 @@ class ObjectIndex:
                 conn, bucket, key, version_id, what, value, bypass_governance=bypass_governance, actor=actor
             )
             row = await listing.find_version(conn, bucket, key, amended)
-        self._ring(bucket.tenant_id)
+        self._ringer.ring(bucket.tenant_id)
         assert row is not None  # it is locked until the transaction ends
         return row
 
     async def _begin_intents(self, tenant_id: int, wanted: Sequence[NewIntent]) -> Sequence[str | None]:
         async with self._db.tenant(tenant_id) as conn:
-            return await commits.begin_intents(conn, tenant_id, wanted, self._lease.process)
+            return await commits.begin_intents(conn, tenant_id, wanted, self._kept.lease.process)
 
     async def _commit_intents(self, tenant_id: int, confirmed: Sequence[Confirmed]) -> Sequence[str | None]:
         async with self._db.tenant(tenant_id) as conn:
             verdicts = await commits.commit_intents(conn, tenant_id, confirmed)
-        self._ring(tenant_id)
+        self._ringer.ring(tenant_id)
         return verdicts
-
-    @contextlib.asynccontextmanager
-    async def _writing(self, names: Sequence[RowKey]) -> AsyncIterator[None]:
-        """Around a commit: what it changes is kept neither by another process nor, after it, by this one."""
-        await self._lease.before_write()
-        self._rows.forget(names)
-        try:
-            yield
-        except asyncpg.PostgresConnectionError:
-            self._lease.distrust()  # as for any other loss of the answer
-            raise
-        except (StorageRefusal, asyncpg.PostgresError, DatabaseBusy):
-            raise  # the database said no
-        except BaseException:
-            self._lease.distrust()
-            raise
-        finally:
-            self._rows.forget(names)
-
-    def _ring(self, tenant_id: int) -> None:
-        """Tell readers of the log. One bell that has not been sent yet is enough for all that committed."""
-        if self._bell is None or tenant_id in self._unrung:
-            return
-        self._unrung.add(tenant_id)
-        task = asyncio.create_task(self._publish(self._bell, tenant_id))
-        self._bells.add(task)
-        task.add_done_callback(self._bells.discard)
-
-    async def _publish(self, bell: Bell, tenant_id: int) -> None:
-        self._unrung.discard(tenant_id)
-        with contextlib.suppress(Exception):  # readers also look by themselves every second
-            await asyncio.wait_for(bell.publish(BELL, tenant_id), 1)

@@ -36,7 +36,7 @@ def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 async def keeper(db: Database) -> AsyncIterator[ObjectIndex]:
     made = ObjectIndex(db, keep=1 << 20)
-    await until(lambda: made._lease.keeping)
+    await until(lambda: made._kept.lease.keeping)
     yield made
     await made.close()
 
@@ -134,10 +134,10 @@ async def test_a_second_process_ends_keeping_until_it_goes(
             found = await each.head(bucket, "k")
             assert found is not None
             assert found.inline == str(number).encode()
-    assert not keeper._lease.keeping
-    assert not second._lease.keeping
+    assert not keeper._kept.lease.keeping
+    assert not second._kept.lease.keeping
     await second.close()
-    await until(lambda: keeper._lease.keeping)
+    await until(lambda: keeper._kept.lease.keeping)
 
 
 async def test_a_delete_by_the_api_is_seen_at_once(keeper: ObjectIndex, tenant: Tenant, db: Database) -> None:
@@ -158,9 +158,9 @@ async def test_a_delete_by_the_api_is_seen_at_once(keeper: ObjectIndex, tenant: 
     for number in range(5):
         key = f"k{number}"
         await keeper.commit_put(put(bucket, key))
-        await until(lambda: keeper._lease.keeping)
+        await until(lambda: keeper._kept.lease.keeping)
         assert await keeper.head(bucket, key) is not None
-        assert keeper._rows.get(row_key(bucket, key)) is not None
+        assert keeper._kept.rows.get(row_key(bucket, key)) is not None
         await in_thread(delete, admin, key)
         assert await keeper.head(bucket, key) is None
 
@@ -177,10 +177,10 @@ async def test_a_lost_connection_ends_keeping_at_once_and_writing_until_it_is_ba
         *leases.LOCK,
     )
     await login.close()
-    await until(lambda: not keeper._lease.keeping)
-    assert keeper._rows.get(row_key(bucket, "k")) is None
+    await until(lambda: not keeper._kept.lease.keeping)
+    assert keeper._kept.rows.get(row_key(bucket, "k")) is None
     await keeper.commit_put(put(bucket, "k", b"after"))
-    await until(lambda: keeper._lease.keeping)
+    await until(lambda: keeper._kept.lease.keeping)
 
 
 async def test_a_process_that_does_not_let_go_is_not_waited_for_for_ever(
@@ -197,8 +197,8 @@ async def test_a_process_that_does_not_let_go_is_not_waited_for_for_ever(
 async def test_a_stalled_process_trusts_nothing(
     keeper: ObjectIndex, bucket: BucketInfo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(keeper._lease, "_loop", Later(leases.TRUST + 0.1))
-    assert not keeper._lease.keeping
+    monkeypatch.setattr(keeper._kept.lease, "_loop", Later(leases.TRUST + 0.1))
+    assert not keeper._kept.lease.keeping
 
 
 class Later:
@@ -223,7 +223,7 @@ async def test_an_unknown_outcome_is_not_trusted(
         patch.setattr(commits, "commit_changes", lost)
         with pytest.raises(TimeoutError):
             await keeper.commit_put(put(bucket, "k"))
-    assert not keeper._lease.keeping
+    assert not keeper._kept.lease.keeping
 
 
 def test_rows_stay_within_their_bytes(bucket: BucketInfo) -> None:
@@ -322,13 +322,13 @@ async def test_writes_go_on_after_whatever_cuts_the_lock_off(
     chance = random.Random(7)
     try:
         for _ in range(60):
-            await until(lambda: index._lease._may_write.is_set())
+            await until(lambda: index._kept.lease._may_write.is_set())
             await asyncio.sleep(chance.random() * 0.02)
             wire.cut()
             await asyncio.sleep(0)
-        await until(lambda: index._lease._may_write.is_set())
+        await until(lambda: index._kept.lease._may_write.is_set())
         await index.commit_put(put(bucket, "k", b"after"))
     finally:
-        await index._lease.close()
+        await index._kept.lease.close()
         await through.close()
         await wire.close()
