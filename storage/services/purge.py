@@ -69,8 +69,7 @@ def purge(tenant_id: int) -> str:
                 return waits_for
         if waits_for := _remove_placements(tenant_id):
             return waits_for
-        _remove_files(tenant_id)
-    return ""
+        return _remove_files(tenant_id)
 
 
 def _remove_keys(tenant_id: int) -> None:
@@ -138,12 +137,15 @@ def _remove_placements(tenant_id: int) -> str:
     return ""
 
 
-def _remove_files(tenant_id: int) -> None:
+def _remove_files(tenant_id: int) -> str:
     """The blobs of all these rows. The file first: a crash in between leaves a row whose file is gone."""
     blobs = sweeps.store()
     while garbage := list(BlobGarbage.objects.filter(tenant_id=tenant_id).order_by("pk")[:_BATCH]):
-        blobs.remove(row.blob for row in garbage)
-        BlobGarbage.objects.filter(pk__in=[row.pk for row in garbage]).delete()
+        kept = blobs.remove(row.blob for row in garbage)
+        BlobGarbage.objects.filter(pk__in=[row.pk for row in garbage if row.blob not in kept]).delete()
+        if kept:
+            return f"{len(kept)} files that a disk does not let go of"
+    return ""
 
 
 def _forsaken(tenant_id: int) -> bool:

@@ -30,6 +30,8 @@ NAMING = (Object, ObjectVersion, UploadPart, BlobGarbage)
 STRAY_AGE = 3600.0
 TEMPORARY_AGE = 24 * 3600.0
 UPLOAD_AGE = timedelta(days=7)
+AGAIN = timedelta(hours=1)
+"""After which a file that its disk did not let go of is tried again: others need not wait for that disk."""
 
 
 def store() -> BlobStore:
@@ -46,9 +48,12 @@ def remove_garbage() -> int:
                 due = BlobGarbage.objects.filter(due_at__lte=timezone.now()).order_by("due_at")
                 rows = list(due.select_for_update(skip_locked=True)[:BATCH])
                 # The file first: a crash in between leaves a row whose file is gone, which is no harm.
-                blobs.remove(row.blob for row in rows)
-                BlobGarbage.objects.filter(pk__in=[row.pk for row in rows]).delete()
-            removed += len(rows)
+                kept = blobs.remove(row.blob for row in rows)
+                BlobGarbage.objects.filter(pk__in=[row.pk for row in rows if row.blob not in kept]).delete()
+                BlobGarbage.objects.filter(pk__in=[row.pk for row in rows if row.blob in kept]).update(
+                    due_at=timezone.now() + AGAIN
+                )
+            removed += len(rows) - len(kept)
             if len(rows) < BATCH:
                 return removed
 
@@ -64,8 +69,7 @@ def remove_strays() -> int:
         for folder in blobs.old_blobs(STRAY_AGE):
             for ids in batched(folder):
                 nobodys = strays(ids)
-                blobs.remove(nobodys)
-                removed += len(nobodys)
+                removed += len(nobodys - blobs.remove(nobodys))
     if removed:
         log.warning("%s stray files removed from the store", removed)
     return removed

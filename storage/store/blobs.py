@@ -7,6 +7,7 @@ deleted. The edge sends the same files by itself; only regular files with hex id
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import re
 import time
@@ -27,6 +28,8 @@ from .digests import BlobInfo
 from .folders import RESERVE, TMP, Folder, Folders
 from .sealed import Opener, Read, Sealer
 from .writer import BlobWriter, Place
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -121,7 +124,7 @@ class BlobStore:
                 yield chunk
 
     async def delete(self, blob_ids: Iterable[str]) -> None:
-        """Remove the files; one that is gone already is no error."""
+        """Remove the files; one that is gone already is no error, one that cannot be removed is left to the sweep."""
         await self._in_thread(partial(self.remove, list(blob_ids)))
 
     def close(self) -> None:
@@ -130,43 +133,45 @@ class BlobStore:
 
     # Blocking: for sweeps.
 
-    def remove(self, blob_ids: Iterable[str]) -> None:
-        """As `delete`. The folder is not synced: a name that a power cut brings back is swept again."""
+    def remove(self, blob_ids: Iterable[str]) -> set[str]:
+        """As `delete`; returns those that a disk does not let go of, which is logged.
+
+        The folder is not synced: a name that a power cut brings back is swept again.
+        """
+        kept: dict[str, OSError] = {}
         for blob_id in blob_ids:
-            with suppress(FileNotFoundError):
-                (self.root / path_of(blob_id)).unlink()
+            try:
+                (self.root / path_of(blob_id)).unlink(missing_ok=True)
+            except OSError as e:
+                kept[blob_id] = e
+        if kept:
+            blob_id, error = next(iter(kept.items()))
+            log.error("%s files of the store cannot be removed: %s: %s", len(kept), blob_id, error)
+        return set(kept)
 
     def remove_stale_temporaries(self, older_than: float) -> int:
         """Remove files of uploads that were touched last more than `older_than` seconds ago; returns how many."""
         limit, removed = time.time() - older_than, 0
         for folder in self.folders.usable():
-            with os.scandir(folder.path / TMP) as entries:
-                for entry in entries:
-                    with suppress(FileNotFoundError):
-                        if entry.stat(follow_symlinks=False).st_mtime < limit:
-                            Path(entry.path).unlink()
-                            removed += 1
+            for path in _older(folder.path / TMP, limit):
+                try:
+                    path.unlink(missing_ok=True)
+                    removed += 1
+                except OSError as e:
+                    log.error("storage folder %s: %s", folder.name or self.root, e)
         return removed
 
     def old_blobs(self, older_than: float) -> Iterator[list[str]]:
         """Ids of the blobs that were written more than `older_than` seconds ago, a folder of them at a time.
 
-        Those in folders that are not there now are left out.
+        Those in folders that are not there now, or cannot be listed, are left out.
         """
         limit = time.time() - older_than
         for folder in self.folders.usable():
             prefix = f"{folder.name}-" if folder.name else ""
             for n in range(256):
-                found = []
-                with suppress(FileNotFoundError), os.scandir(folder.path / f"{n:02x}") as entries:
-                    for entry in entries:
-                        with suppress(FileNotFoundError):
-                            if (
-                                _FILE.fullmatch(entry.name)
-                                and entry.stat(follow_symlinks=False).st_mtime < limit
-                            ):
-                                found.append(prefix + entry.name)
-                if found:
+                files_there = _older(folder.path / f"{n:02x}", limit)
+                if found := [prefix + path.name for path in files_there if _FILE.fullmatch(path.name)]:
                     yield found
 
     def open(self, blob_id: str) -> FileIO:
@@ -225,6 +230,22 @@ class BlobStore:
 
     async def _in_thread(self, step: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._executor, step)
+
+
+def _older(folder: Path, limit: float) -> list[Path]:
+    """What was touched last before `limit`; nothing where the folder cannot be listed, which is logged."""
+    found = []
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                with suppress(FileNotFoundError):
+                    if entry.stat(follow_symlinks=False).st_mtime < limit:
+                        found.append(Path(entry.path))
+    except FileNotFoundError:
+        pass
+    except OSError as e:
+        log.error("storage folder %s: %s", folder, e)
+    return found
 
 
 def _open_frames(blob: FileIO, opener: Opener, read: Read) -> bytes:
