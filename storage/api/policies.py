@@ -22,6 +22,7 @@ def _shown(bucket: Bucket) -> Response:
     values = {
         "policy": json.loads(bucket.policy) if bucket.policy else None,
         "is_public": decisions.is_public(bucket),
+        "warnings": decisions.warnings(bucket),
     }
     return Response(s.PolicySerializer(values).data)
 

@@ -72,6 +72,7 @@ def _show(
         "statement": statement or StatementForm(),
         "question": question or SimulateForm(),
         "decision": decision,
+        "warnings": decisions.warnings(row),
         "block": bucket_settings.public_access_of(row),
         "members": members.order_by("user__username").values_list("user__username", flat=True)[:MOST_MEMBERS],
         "actions": decisions.ACTION_NAMES,

@@ -71,3 +71,8 @@ ACTIONS: Final[dict[str, Action]] = {
 def known(name: str) -> Action | None:
     """The action of a name, in whatever case, with or without `s3:`."""
     return ACTIONS.get(name.lower().removeprefix("s3:"))
+
+
+def kind_of(name: str) -> Kind:
+    """What an action is asked of. Raises KeyError for what is none."""
+    return ACTIONS[name.lower().removeprefix("s3:")].kind

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
+from .actions import Kind
 from .operators import Operator
 from .patterns import Pattern
 
@@ -52,11 +53,21 @@ class Condition:
     quantifier: Quantifier = ""
 
 
+class Idle(NamedTuple):
+    """An action, as a statement's text has it, that no request asks of the statement's resources.
+
+    It is asked of things of another `kind`: `s3:ListBucket` of a bucket, where the resources are objects.
+    """
+
+    action: str
+    kind: Kind
+
+
 @dataclass(frozen=True, slots=True)
 class Statement:
     """`actions` are those it is about, lower-case names with `s3:`; `resources` patterns of `bucket` and `bucket/key`.
 
-    `principals` is None where the kind of policy has none (a session's).
+    `principals` is None where the kind of policy has none (a session's). `idle` is what it says without effect.
     """
 
     index: int
@@ -67,6 +78,7 @@ class Statement:
     resources: tuple[Pattern, ...]
     conditions: tuple[Condition, ...] = ()
     not_resources: bool = False
+    idle: tuple[Idle, ...] = ()
 
     @property
     def label(self) -> str:

@@ -1,7 +1,8 @@
 """From the text of a policy to its statements (IAM user guide, "Grammar of the IAM JSON policy language").
 
-Strict: what would be kept and silently mean nothing is refused. Two leniencies, as S3 has them: an action may stand
-beside resources that it is never asked of, and an ARN's wildcards may reach beyond the bucket.
+Strict: what would be kept and silently mean nothing is refused. Two leniencies, as Ceph has them and its tests of S3
+want them: an action may stand beside resources that it is never asked of (which the statement then tells, as `idle`),
+and an ARN's wildcards may reach beyond the bucket.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import json
 from collections.abc import Iterator
 from typing import Any, Final, NoReturn, cast
 
-from . import exposure, keys, operators, patterns
+from . import exposure, idle, keys, operators, patterns
 from .actions import ACTIONS
 from .errors import PolicyError
 from .grammar import MAX_BYTES, RESOURCE, Condition, Effect, Policy, Principals, Quantifier, Statement
@@ -98,18 +99,22 @@ class _Reading:
         if not isinstance(sid, str):
             raise PolicyError("Must be a text.", f"{path}.Sid")
         _clean(sid, f"{path}.Sid")
-        actions, not_actions = self._either(row, "Action", path)
-        named = frozenset[str]().union(*(self._actions(text, at) for text, at in actions))
-        resources, not_resources = self._either(row, "Resource", path)
+        texts, not_actions = self._either(row, "Action", path)
+        actions = {text: self._actions(text, at) for text, at in texts}
+        named = frozenset[str]().union(*actions.values())
+        given, not_resources = self._either(row, "Resource", path)
+        resources = tuple(self._resource(text, at) for text, at in given)
+        exact = not not_actions and not not_resources
         return Statement(
             index=index,
             sid=sid,
             effect=cast("Effect", effect),
             principals=self._principals(row, effect, path),
             actions=_ALL - named if not_actions else named,
-            resources=tuple(self._resource(text, at) for text, at in resources),
+            resources=resources,
             conditions=tuple(self._conditions(row.get("Condition", {}), f"{path}.Condition")),
             not_resources=not_resources,
+            idle=idle.never_asked(self.bucket, actions, resources) if self.bucket and exact else (),
         )
 
     def _either(self, row: dict[str, Any], name: str, path: str) -> tuple[list[tuple[str, str]], bool]:

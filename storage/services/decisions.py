@@ -15,7 +15,7 @@ from storage.policy import keys, reader
 from storage.policy.actions import ACTIONS, known
 from storage.policy.decision import Decision, Rules, decide
 from storage.policy.errors import PolicyError
-from storage.policy.grammar import Policy
+from storage.policy.grammar import RESOURCE, Idle, Policy, Statement
 from storage.policy.principals import ANONYMOUS, Caller
 from tenants import features
 from tenants.models import Membership, Tenant
@@ -156,6 +156,24 @@ def is_public(bucket: Bucket) -> bool:
         return bool(bucket.policy) and reader.bucket_policy(bucket.policy, bucket.name).is_public
     except PolicyError:
         return False
+
+
+def warnings(bucket: Bucket) -> list[str]:
+    """What its policy says without effect, a sentence each."""
+    try:
+        policy = reader.bucket_policy(bucket.policy, bucket.name) if bucket.policy else None
+    except PolicyError as error:
+        return [error.message]
+    statements = policy.statements if policy else ()
+    return [_said_in_vain(idle, statement, bucket) for statement in statements for idle in statement.idle]
+
+
+def _said_in_vain(idle: Idle, statement: Statement, bucket: Bucket) -> str:
+    of, arn = ("the bucket", bucket.name) if idle.kind == "bucket" else ("objects", f"{bucket.name}/*")
+    return (
+        f"{statement.label} has no effect on {idle.action}, which is asked of {of}: "
+        f"it needs a resource like {RESOURCE}{arn}."
+    )
 
 
 def _rules(bucket: Bucket, text: str, tenant: Tenant, *, is_draft: bool = False) -> Rules:

@@ -108,11 +108,28 @@ def test_object_lock_stays(admin: Principal, bucket: str) -> None:
     assert sent(admin, "patch", bucket, {"versioning": "Suspended"})[0] == 409
 
 
+NO_POLICY = {"policy": None, "is_public": False, "warnings": []}
+
+
+def test_what_a_policy_says_in_vain_is_told(admin: Principal, bucket: str) -> None:
+    deny = {
+        **PUBLIC_READ["Statement"],
+        "Effect": "Deny",
+        "Sid": "lock",
+        "Action": ["s3:GetObject", "s3:ListBucket"],
+    }
+    status, shown = sent(admin, "put", f"{bucket}/policy", {"policy": {**PUBLIC_READ, "Statement": deny}})
+    assert status == 200
+    (warning,) = shown["warnings"]
+    assert "Statement 1 (lock) has no effect on s3:ListBucket, which is asked of the bucket" in warning
+    assert sent(admin, "get", f"{bucket}/policy")[1]["warnings"] == [warning]
+
+
 def test_a_policy_comes_and_goes(admin: Principal, bucket: str) -> None:
-    assert sent(admin, "get", f"{bucket}/policy") == (200, {"policy": None, "is_public": False})
+    assert sent(admin, "get", f"{bucket}/policy") == (200, NO_POLICY)
     assert sent(admin, "put", f"{bucket}/policy", {"policy": PUBLIC_READ}) == (
         200,
-        {"policy": PUBLIC_READ, "is_public": True},
+        {"policy": PUBLIC_READ, "is_public": True, "warnings": []},
     )
     assert sent(admin, "get", bucket)[1]["known_to_everybody"] is True
     wrong = PUBLIC_READ | {"Statement": {"Effect": "Allow"}}

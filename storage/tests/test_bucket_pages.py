@@ -200,6 +200,15 @@ def test_a_policy_is_written_with_statements_to_begin_with(admin: Principal) -> 
     status, text = post(admin, "/policy", {"do": "save", "policy": drafted})
     assert status == 200
     assert bucket(admin).policy == drafted
+    assert "has no effect" not in text
+    vain = {
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "s3:ListBucket",
+        "Resource": f"arn:aws:s3:::{bucket(admin).name}/*",
+    }
+    status, text = post(admin, "/policy", {"do": "save", "policy": json.dumps({"Statement": vain})})
+    assert (status, "Statement 1 has no effect on s3:ListBucket" in text) == (200, True)
     assert post(admin, "/policy", {"do": "remove"})[0] == 200
     assert bucket(admin).policy == ""
 

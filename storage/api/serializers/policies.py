@@ -17,6 +17,10 @@ class PolicySerializer(serializers.Serializer[Any]):
         child=serializers.JSONField(allow_null=True), allow_null=True, help_text=_DOCUMENT
     )
     is_public = serializers.BooleanField(help_text="Whether it grants anything to everybody")
+    warnings = serializers.ListField(
+        child=Text(),
+        help_text="What it says without effect, as an action beside resources it is never asked of",
+    )
 
 
 class PutPolicySerializer(Body):

@@ -109,6 +109,28 @@ def test_what_is_a_policy(row: dict[str, Any]) -> None:
     assert reader.bucket_policy(json.dumps({"Statement": row}), BUCKET).version == "2008-10-17"
 
 
+@pytest.mark.parametrize(
+    ("row", "idle"),
+    [
+        (statement(Action="s3:GetObject", Resource=f"{ARN}/*"), []),
+        (
+            statement(Action=["s3:ListBucket", "s3:GetObject"], Resource=f"{ARN}/*"),
+            [("s3:ListBucket", "bucket")],
+        ),
+        (statement("Deny", Action="s3:PutObject*", Resource=ARN), [("s3:PutObject*", "object")]),
+        (statement(Action=["s3:*", "s3:Get*"], Resource=f"{ARN}/*"), []),
+        (statement(Action=["S3:listbucket", "s3:GetObject"], Resource=[ARN, f"{ARN}/*"]), []),
+        (statement(Action=["s3:ListBucket", "s3:GetObject"], Resource="*"), []),
+        (statement(Action="s3:GetObject", Resource=f"{ARN}*"), []),
+        (statement(Action=None, NotAction="s3:ListBucket", Resource=f"{ARN}/*"), []),
+        (statement(Action="s3:ListBucket", Resource=None, NotResource=f"{ARN}/*"), []),
+    ],
+)
+def test_what_no_request_asks_is_known(row: dict[str, Any], idle: list[tuple[str, str]]) -> None:
+    (read,) = reader.bucket_policy(document(row), BUCKET).statements
+    assert list(read.idle) == idle
+
+
 def test_a_session_s_policy_has_no_principal() -> None:
     with pytest.raises(PolicyError, match="no principal"):
         reader.session_policy(document(statement()))
