@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import threading
@@ -42,11 +43,14 @@ def test_of_a_process(instance: Instance, provider: Moto, name: str) -> None:
 def test_of_a_child(instance: Instance, provider: Moto, name: str) -> None:
     """Processes that keep others: the newest of them dies, which its parent has to notice."""
 
-    def kill() -> None:
+    def killed() -> bool:
         children = set(instance.pids(name)) - {instance.main_pid(name)}
-        os.kill(max(children), signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError, ValueError):  # it has just ended by itself, or there is none
+            os.kill(max(children), signal.SIGKILL)
+            return True
+        return False
 
-    _survives(instance, provider, kill)
+    _survives(instance, provider, lambda: until(killed, 10, f"a child of {name} is killed", pause=0))
 
 
 def _survives(instance: Instance, provider: Moto, kill: Any) -> None:

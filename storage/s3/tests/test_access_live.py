@@ -254,8 +254,8 @@ def test_a_policy_can_ask_for_conditional_writes(stack: Stack, owner: Account) -
         owner,
         allow(Effect="Deny", Action="s3:PutObject", Resource=objects, Condition=unconditional),
     )
-    put = {"Bucket": bucket, "Key": "new", "Body": b""}
-    eventually(lambda: outcome(s3.put_object, **put) == "AccessDenied")
+    probe, put = ({"Bucket": bucket, "Key": key, "Body": b""} for key in ("probe", "new"))
+    eventually(lambda: outcome(s3.put_object, **probe) == "AccessDenied")
     assert outcome(s3.put_object, **put, IfNoneMatch="*") == "ok"
     copy = {"Bucket": bucket, "Key": "copy", "CopySource": f"{bucket}/new"}
     assert outcome(s3.copy_object, **copy) == "AccessDenied"
