@@ -2,7 +2,8 @@
 
 A pass goes over all rows that own bytes, then over the files that no row names. Where it is stands in a file below the
 store's root, so that it goes on after a stop; one runs at a time. A damaged object is logged, told by an event
-`storage.object.damaged` to its tenant, and stays in the pass's report.
+`storage.object.damaged` to its tenant, and stays in the pass's report. What lies on a disk that is not there is
+reported as missing, but not told as damaged.
 """
 
 from __future__ import annotations
@@ -189,8 +190,12 @@ def _look_at(row: Row, blobs: BlobStore, run: Pass, pace: Pace, told: Callable[[
         kind, detail = _check_blob(claim, str(row.blob), blobs, pace)
     if detail and _is_still(row):
         run.wrong += 1
+        is_away = kind == "missing" and blobs.is_away(row.blob or "")
+        if is_away:
+            detail = "the disk that it lies on is not there"
         _found(run, Finding(kind, _where(row), row.blob or "", detail), told)
-        _tell(row, kind, detail)
+        if not is_away:  # else it is not known to be damaged, and all objects of a disk would be told at once
+            _tell(row, kind, detail)
 
 
 def _check_blob(claim: Claim, blob: str, blobs: BlobStore, pace: Pace) -> tuple[str, str]:

@@ -174,6 +174,14 @@ class BlobStore:
                 if found := [prefix + path.name for path in files_there if _FILE.fullmatch(path.name)]:
                     yield found
 
+    def is_away(self, blob_id: str) -> bool:
+        """Whether the blob's whole folder is not there now: its disk may come back, with all that lies on it."""
+        found = _ID.fullmatch(blob_id)
+        name = found[1] if found else None
+        return name is not None and not any(
+            folder.name == name and folder.is_there for folder in self.folders.all()
+        )
+
     def open(self, blob_id: str) -> FileIO:
         """The blob's file. Raises BlobMissing, StoreUnavailable."""
         try:

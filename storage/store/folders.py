@@ -57,6 +57,7 @@ class Folder:
     problem: str = ""
     free: int = 0  # bytes, without those in reserve
     avoid_until: float = 0.0
+    is_there: bool = True  # also where it takes nothing new, as a read-only one
 
 
 class Folders:
@@ -154,17 +155,13 @@ class Folders:
             for name in sorted({*self._wanted, *self._linked()}):
                 folder = self._all.get(name) or Folder(name, self.root / name)
                 folder.takes_new = name in self._wanted
-                problem = _problem_of(folder.path, store, name)
-                if problem != folder.problem:
-                    log.log(
-                        logging.ERROR if problem else logging.INFO,
-                        "storage folder %s: %s",
-                        name,
-                        problem or "ok",
-                    )
-                folder.problem = problem
+                before, problem = folder.problem, _problem_of(folder.path, store, name)
+                folder.problem, folder.is_there = problem, not problem
                 if not problem:
                     _measure(folder, self.reserve)
+                if folder.problem != before:
+                    level = logging.ERROR if folder.problem else logging.INFO
+                    log.log(level, "storage folder %s: %s", name, folder.problem or "ok")
                 seen[name] = folder
             self._all, self._looked = seen, time.monotonic()
 

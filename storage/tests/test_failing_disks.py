@@ -12,12 +12,13 @@ import pytest
 from django.utils import timezone
 
 from gateway.db.scope import platform_scope
+from realtime.models import Event
 from storage.models import BlobGarbage, Bucket
-from storage.services import purge, sweeps
+from storage.services import purge, sweeps, verify
 from storage.store import BlobStore, new_id, path_of
 from tests import factories
 
-from .test_sweeps import blob, blobs, bucket, there
+from .test_sweeps import blob, blobs, bucket, row, there
 
 __all__ = ["blobs", "bucket"]
 
@@ -78,3 +79,38 @@ def test_a_purge_waits_for_such_a_disk(blobs: BlobStore, stuck: str) -> None:
     assert "a disk does not let go of" in purge.purge(tenant.pk)
     with platform_scope("tests"):
         assert [row.blob for row in BlobGarbage.objects.all()] == [stuck]
+
+
+def test_what_lies_on_a_disk_that_is_away_is_not_told_as_damaged(
+    blobs: BlobStore, bucket: Bucket, settings: Any, tmp_path: Path
+) -> None:
+    disk = tmp_path / "disk2"
+    disk.mkdir()
+    settings.STORAGE_FOLDERS = {"disk2": disk}
+    BlobStore(blobs.root, settings.STORAGE_FOLDERS).prepare()
+    row(bucket, "away", f"disk2-{new_id()}")
+
+    def missing() -> list[tuple[str, str]]:
+        run = verify.verify(restart=True)
+        assert run.wrong == 1
+        return [(found["kind"], found["detail"]) for found in run.findings]
+
+    disk.rename(tmp_path / "away")
+    assert missing() == [("missing", "the disk that it lies on is not there")]
+    with platform_scope("tests"):
+        assert not Event.objects.filter(type="storage.object.damaged").exists()
+    (tmp_path / "away").rename(disk)
+    assert missing() == [("missing", "its file is not there")]
+    with platform_scope("tests"):
+        assert Event.objects.filter(type="storage.object.damaged").count() == 1
+
+
+@pytest.mark.parametrize("stuck", ["read-only"], indirect=True)
+def test_a_disk_that_is_read_only_is_told_once(
+    blobs: BlobStore, stuck: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = BlobStore(blobs.root, {"disk2": blobs.root.parent / "disk2"})
+    for _ in range(3):
+        store.folders.look()
+    told = [record.getMessage() for record in caplog.records if "disk2" in record.getMessage()]
+    assert told == ["storage folder disk2: its file system is read-only"]
