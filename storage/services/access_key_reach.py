@@ -9,7 +9,7 @@ from typing import Any
 
 from django.utils import timezone
 
-from gateway.errors import Forbidden, Invalid
+from gateway.errors import Invalid
 from storage.models import AccessKey
 from tenants import networks
 from tenants.models import Membership
@@ -73,11 +73,9 @@ def change(key: AccessKey, changes: dict[str, Any], actor: Principal, *, free: b
     if "permissions" in changes:
         key.permissions = _permissions(changes["permissions"], key.permissions, actor, free=free)
     if "allowed_networks" in changes:
-        wanted = networks.normal(changes["allowed_networks"])
-        if not free and not networks.within(wanted, key.allowed_networks):
-            text = "Only its owner, signed in, lets it in from more addresses."
-            raise Invalid(f"allowed_networks: {text}", errors={"allowed_networks": [text]})
-        key.allowed_networks = wanted
+        key.allowed_networks = key_reach.admitted(
+            changes["allowed_networks"], key.allowed_networks, free=free
+        )
     if "expires_at" in changes:
         key.expires_at = _end(changes["expires_at"], key.expires_at, free=free)
 
@@ -89,14 +87,7 @@ def check(key: AccessKey, actor: Principal) -> None:
         held = role_permissions(owner.role)
     else:  # staff act in tenants that they are no members of
         held = actor.permissions & PERMISSIONS.keys()
-    if key.permissions is not None:
-        held &= frozenset(key.permissions)
-    bounds = key_reach.bounds_of(actor)
-    later = bounds.expires_at is not None and (key.expires_at is None or key.expires_at > bounds.expires_at)
-    if held - actor.permissions or later or not networks.within(key.allowed_networks, bounds.networks):
-        raise Forbidden(
-            "The key reaches further than the credential that you use.", code="permission_missing"
-        )
+    key_reach.check_held(held, key, actor)
 
 
 def _permissions(

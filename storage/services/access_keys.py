@@ -18,11 +18,10 @@ from realtime import services as realtime
 from storage.models import AccessKey, access_key_aad
 from tenants.models import Membership, User
 from tenants.principal import Principal
-from tenants.services import audit, quotas, snapshot
+from tenants.services import audit, key_rotation, quotas, snapshot
 
 from . import access_key_reach, usage
 
-LONGEST_OVERLAP = timedelta(days=7)
 _ID_ALPHABET = string.ascii_uppercase + string.digits
 _SECRET_ALPHABET = string.ascii_letters + string.digits
 
@@ -86,11 +85,9 @@ def rotate_access_key(key: AccessKey, overlap: timedelta, *, actor: Principal) -
 
     S3 knows a key by its id alone, so both change. Whoever rotates sees the secret: only who it acts as may, or for a
     service account who may write those, and nobody whose own credential reaches less far. Raises Forbidden, Invalid
-    beyond LONGEST_OVERLAP, Conflict for a key that has ended.
+    as `key_rotation.check`, Conflict for a key that has ended.
     """
-    if not timedelta() <= overlap <= LONGEST_OVERLAP:
-        text = f"From 0 to {int(LONGEST_OVERLAP.total_seconds())}."
-        raise Invalid(f"overlap_seconds: {text}", errors={"overlap_seconds": [text]})
+    key_rotation.check(overlap)
     actor.require("storage.access_key.write")
     if not _is_own(key, actor):
         if key.user.kind != User.Kind.SERVICE:

@@ -18,9 +18,8 @@ from tenants.models import ApiKey, Membership, User
 from tenants.permissions import role_permissions
 from tenants.principal import Principal
 
-from . import audit, key_reach, key_secrets, quotas, snapshot
+from . import audit, key_reach, key_rotation, key_secrets, quotas, snapshot
 
-LONGEST_OVERLAP = timedelta(days=7)
 bounds_of = key_reach.bounds_of
 
 
@@ -100,11 +99,10 @@ def update_key(key: ApiKey, changes: dict[str, Any], *, actor: Principal) -> Api
         if "permissions" in wanted:
             wanted["permissions"] = key_reach.narrowed(key, wanted["permissions"])
         if "allowed_networks" in wanted:
-            allowed = wanted["allowed_networks"] = networks.normal(wanted["allowed_networks"])
             free = _is_own(key, actor) and actor.credential.kind != "api_key"
-            if not (free or networks.within(allowed, key.allowed_networks)):
-                text = "Only its owner, signed in, lets it in from more addresses."
-                raise Invalid(f"allowed_networks: {text}", errors={"allowed_networks": [text]})
+            wanted["allowed_networks"] = key_reach.admitted(
+                wanted["allowed_networks"], key.allowed_networks, free=free
+            )
         if "expires_at" in wanted:
             key_reach.check_sooner(key, wanted["expires_at"])
         wanted = {name: value for name, value in wanted.items() if getattr(key, name) != value}
@@ -126,11 +124,9 @@ def rotate_key(key: ApiKey, overlap: timedelta, *, actor: Principal) -> tuple[Ap
 
     Of two rotations in a row, the secret before the last one works on, older ones end. Whoever rotates sees the
     secret, so only the owner may, or for a service account who may write those; and nobody whose own credential
-    reaches less far. Raises Forbidden, Invalid beyond LONGEST_OVERLAP, Conflict for a key that has ended.
+    reaches less far. Raises Forbidden, Invalid as `key_rotation.check`, Conflict for a key that has ended.
     """
-    if not timedelta() <= overlap <= LONGEST_OVERLAP:
-        text = f"From 0 to {int(LONGEST_OVERLAP.total_seconds())}."
-        raise Invalid(f"overlap_seconds: {text}", errors={"overlap_seconds": [text]})
+    key_rotation.check(overlap)
     if _is_own(key, actor):
         actor.require("api_key.write")
     elif key.user.kind == User.Kind.SERVICE:

@@ -1,9 +1,10 @@
-"""How far an API key reaches: never beyond its owner, nor beyond the credential of whoever makes or changes it."""
+"""How far a key reaches: never beyond its owner, nor beyond the credential of whoever makes or changes it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Protocol
 
 from django.db.models import Q
 from django.utils import timezone
@@ -24,6 +25,14 @@ class Bounds:
 
     def __bool__(self) -> bool:
         return bool(self.networks) or self.expires_at is not None
+
+
+class Limited(Protocol):
+    """What limits a key of any kind beside its owner's role; None and no addresses are no limit."""
+
+    permissions: list[str] | None
+    allowed_networks: list[str]
+    expires_at: datetime | None
 
 
 def bounds_of(actor: Principal) -> Bounds:
@@ -109,7 +118,11 @@ def check_sooner(key: ApiKey, wanted: datetime | None) -> None:
 def check(key: ApiKey, actor: Principal) -> None:
     """Raises Forbidden where the key reaches further than the caller's own credential."""
     owner = Membership.objects.select_related("role").filter(tenant=key.tenant_id, user=key.user_id).first()
-    held = role_permissions(owner.role) if owner else frozenset()
+    check_held(role_permissions(owner.role) if owner else frozenset(), key, actor)
+
+
+def check_held(held: frozenset[str], key: Limited, actor: Principal) -> None:
+    """As `check`, for a key of any kind whose owner holds `held`."""
     if key.permissions is not None:
         held &= frozenset(key.permissions)
     bounds = bounds_of(actor)
@@ -118,3 +131,12 @@ def check(key: ApiKey, actor: Principal) -> None:
         raise Forbidden(
             "The key reaches further than the credential that you use.", code="permission_missing"
         )
+
+
+def admitted(wanted: list[str], present: list[str], *, free: bool) -> list[str]:
+    """The addresses that a key is let in from, in one form. Raises Invalid by field for more, unless `free`."""
+    allowed = networks.normal(wanted)
+    if not free and not networks.within(allowed, present):
+        text = "Only its owner, signed in, lets it in from more addresses."
+        raise Invalid(f"allowed_networks: {text}", errors={"allowed_networks": [text]})
+    return allowed

@@ -9,7 +9,7 @@ from rest_framework import serializers
 
 from gateway.api.fields import Body, Id, Text, Whole
 from storage.models import AccessKey
-from storage.services.access_keys import LONGEST_OVERLAP
+from tenants.services.key_rotation import LONGEST_OVERLAP
 
 
 class AccessKeySerializer(serializers.ModelSerializer[AccessKey]):

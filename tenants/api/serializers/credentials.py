@@ -9,7 +9,7 @@ from rest_framework import serializers
 from gateway.api.fields import Body, Flag, Text, Whole
 from tenants import networks
 from tenants.models import ApiKey, Membership
-from tenants.services.api_keys import LONGEST_OVERLAP
+from tenants.services.key_rotation import LONGEST_OVERLAP
 
 
 class ApiKeySerializer(serializers.ModelSerializer[ApiKey]):
