@@ -40,19 +40,7 @@ class BackendForm(forms.ModelForm):  # type: ignore[type-arg]
 
     class Meta:
         model = Backend
-        fields = (
-            "tenant",
-            "name",
-            "kind",
-            "is_default",
-            "endpoint",
-            "region",
-            "access_key",
-            "path_style",
-            "checksum_mode",
-            "vendor",
-            "ca_bundle",
-        )
+        fields = ("tenant", "name", "kind", "is_default", *backend_providers.CONNECTION_FIELDS)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

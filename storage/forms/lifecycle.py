@@ -12,6 +12,7 @@ from gateway.form_fields import PairsField, SizeField, text_input
 from storage.s3.documents import lifecycle
 from storage.services import bucket_settings
 
+from .fields import PrefixField
 from .rules import Rule, RuleForm, RuleSet
 
 _DAYS: dict[str, Any] = {"required": False, "min_value": 1, "max_value": (1 << 31) - 1}
@@ -23,14 +24,7 @@ class LifecycleRuleForm(RuleForm):
         max_length=255, required=False, help_text="Its ID. Empty: one is made.", widget=text_input()
     )
     enabled = forms.BooleanField(label="It is applied", required=False)
-    prefix = forms.CharField(  # type: ignore[assignment]  # a field, which is no attribute of its form
-        label="Keys that begin with",
-        required=False,
-        max_length=1024,
-        strip=False,
-        help_text="Empty: all of the bucket.",
-        widget=text_input(placeholder="logs/"),
-    )
+    prefix = PrefixField("logs/")  # type: ignore[assignment]  # a field, which is no attribute of its form
     tags = PairsField(label="That have the tags", help_text="name=value, one a line.", rows=2)
     larger = SizeField(label="Larger than")
     smaller = SizeField(label="Smaller than")

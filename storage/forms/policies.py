@@ -13,6 +13,8 @@ from storage.models import Bucket
 from storage.policy.grammar import MAX_BYTES, RESOURCE
 from storage.services import decisions
 
+from .fields import PrefixField
+
 STATEMENTS: Final = {
     "public-read": "Everybody may read",
     "user-read": "One user may read",
@@ -51,14 +53,7 @@ class StatementForm(PageForm):
     username = forms.CharField(
         label="User", required=False, max_length=150, widget=text_input(list="members")
     )
-    prefix = forms.CharField(  # type: ignore[assignment]  # a field, which is no attribute of its form
-        label="Keys that begin with",
-        required=False,
-        max_length=1024,
-        strip=False,
-        help_text="Empty: all of the bucket.",
-        widget=text_input(placeholder="public/"),
-    )
+    prefix = PrefixField("public/")  # type: ignore[assignment]  # a field, which is no attribute of its form
 
     def clean(self) -> dict[str, Any]:
         values = super().clean() or {}
