@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from gateway.decision.context import DecisionContext
 from gateway.decision.registry import Decider, Receive, Send, registry
+from gateway.decision.rendering import encode
 from gateway.decision.types import (
     Answer,
     BackendAnswer,
@@ -19,7 +20,6 @@ from gateway.decision.types import (
     RequestHead,
     SendFile,
 )
-from gateway.decision.wire import encode
 from storage import snapshot
 from storage.errors import StorageRefusal
 from storage.rates import RATES

@@ -18,7 +18,7 @@ import asyncpg
 import orjson
 
 from gateway import logs
-from gateway.decision import answers, wire
+from gateway.decision import answers, reading, rendering, wire
 from gateway.decision.context import DecisionContext
 from gateway.decision.database import DatabaseBusy
 from gateway.decision.registry import Decider, Receive, Registry, Send
@@ -99,21 +99,23 @@ class DecisionApp:
         return _NOT_READY if ctx is None or not ctx.snapshot.ready else await answer(raw, ctx)
 
     async def _decide(self, raw: RawHeaders, ctx: DecisionContext) -> "Rendered | Held":
-        head = wire.read_head(raw)
+        head = reading.read_head(raw)
         logs.request_id.set(head.request_id)
         decider = self._registry.claimant(head, ctx)
         if logger.isEnabledFor(logging.DEBUG):
             logger.debug("%s %s is for %s", head.method, head.raw_path, decider.name if decider else "nobody")
         if decider is None:
             DECISIONS.add(("none", "answer", ""))
-            return wire.render_answer(answers.problem(404 if ctx.is_public_host(head.host) else 421, head))
+            return rendering.render_answer(
+                answers.problem(404 if ctx.is_public_host(head.host) else 421, head)
+            )
         try:
             decision: Decision = await decider.decide(head, ctx)
             if isinstance(decision, Answer):
                 DECISIONS.add((decider.name, "answer", decision.status))
             else:
                 DECISIONS.add((decider.name, type(decision).__name__.lower(), ""))
-            rendered = wire.render(decision, decider.name, self._signer)
+            rendered = rendering.render(decision, decider.name, self._signer)
             if isinstance(decision, Forward) and decision.commit is not None:
                 return Held(rendered, partial(self._released, decider, decision.commit, ctx))
             return rendered
@@ -125,14 +127,14 @@ class DecisionApp:
             return await self._say_failed(decider, head, Failure(500), ctx)
 
     async def _commit(self, raw: RawHeaders, ctx: DecisionContext) -> "Rendered":
-        head = wire.read_head(raw, self._signer)
+        head = reading.read_head(raw, self._signer)
         logs.request_id.set(head.request_id)
-        decider = self._named(wire.gw_header(raw, wire.DECIDER))
+        decider = self._named(reading.gw_header(raw, wire.DECIDER))
         token, head.token = head.token, None
         if token is None:
             raise ValueError("a commit without a token")
         try:
-            return wire.render_answer(await decider.commit(head, token, wire.read_backend(raw), ctx))
+            return rendering.render_answer(await decider.commit(head, token, reading.read_backend(raw), ctx))
         except Exception as error:
             status = 503 if isinstance(error, _DATABASE_AWAY) else 500
             logger.exception("%s failed to commit %s %s", decider.name, head.method, head.raw_path)
@@ -147,26 +149,26 @@ class DecisionApp:
             logger.exception("%s failed to note that the edge is done", decider.name)
 
     async def _failed(self, raw: RawHeaders, ctx: DecisionContext) -> "Rendered":
-        head = wire.read_head(raw)
+        head = reading.read_head(raw)
         logs.request_id.set(head.request_id)
-        failure = wire.read_failure(raw, self._signer)
-        return await self._say_failed(self._named(wire.gw_header(raw, wire.DECIDER)), head, failure, ctx)
+        failure = reading.read_failure(raw, self._signer)
+        return await self._say_failed(self._named(reading.gw_header(raw, wire.DECIDER)), head, failure, ctx)
 
     async def _say_failed(
         self, decider: Decider, head: RequestHead, failure: Failure, ctx: DecisionContext
     ) -> "Rendered":
         DECISIONS.add((decider.name, "failed", failure.status))
         try:
-            return wire.render_answer(await decider.failed(head, failure, ctx))
+            return rendering.render_answer(await decider.failed(head, failure, ctx))
         except Exception:
             logger.exception("%s failed to say that it failed", decider.name)
-            return wire.render_answer(answers.problem(failure.status, head))
+            return rendering.render_answer(answers.problem(failure.status, head))
 
     async def _handle(
         self, name: str, raw: RawHeaders, ctx: DecisionContext, receive: Receive, send: Send
     ) -> None:
         decider = self._named(name)
-        head = wire.read_head(raw, self._signer)
+        head = reading.read_head(raw, self._signer)
         logs.request_id.set(head.request_id)
         has_body = bool(head.content_length) or _is_chunked(raw)
         exchange = _Exchange(receive, send, has_body=has_body, waits="expect" in head.headers)
@@ -274,7 +276,7 @@ class Held:
 
 Question = Callable[[RawHeaders], Coroutine[Any, Any, Rendered | Held]]
 
-_NOT_READY: Rendered = wire.render_answer(
+_NOT_READY: Rendered = rendering.render_answer(
     Answer(
         503,
         [("Content-Type", "application/problem+json"), ("Retry-After", "1")],

@@ -6,7 +6,7 @@ from typing import Any, cast
 import pytest
 
 from gateway.decider import PlatformDecider
-from gateway.decision import wire
+from gateway.decision import reading
 from gateway.decision.context import DecisionContext
 from gateway.decision.types import Answer, Failure, Forward, RequestHead
 
@@ -45,7 +45,7 @@ def head(
 ) -> RequestHead:
     told = f"{method} 1.2.3.4 80 {length} {target}"
     given = [(b"host", host.encode()), (b"x-forwarded-proto", proto.encode()), (b"x-gw-head", told.encode())]
-    return wire.read_head([*given, *([(b"origin", origin.encode())] if origin else [])])
+    return reading.read_head([*given, *([(b"origin", origin.encode())] if origin else [])])
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.decision import wire
+from gateway.decision import reading, rendering
 from gateway.decision.tokens import TokenSigner
 from gateway.decision.types import Answer, Forward, Handle, RequestHead, SendFile
 
@@ -12,7 +12,7 @@ SIGNER = TokenSigner("a test's secret")
 def head_of(target: str = "/", host: str = "h", length: str = "", **headers: str) -> RequestHead:
     raw = [(b"host", host.encode()), (b"x-gw-head", f"GET 1.2.3.4 80 {length} {target}".encode("latin-1"))]
     raw += [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
-    return wire.read_head(raw)
+    return reading.read_head(raw)
 
 
 @pytest.mark.parametrize(
@@ -76,8 +76,8 @@ def test_the_scheme_is_the_edges_word() -> None:
     ],
 )
 def test_forwards_that_cannot_be_said(forward: Forward) -> None:
-    with pytest.raises(wire.NotSayable):
-        wire.render(forward, "d", SIGNER)
+    with pytest.raises(rendering.NotSayable):
+        rendering.render(forward, "d", SIGNER)
 
 
 def test_other_decisions_that_cannot_be_said() -> None:
@@ -89,12 +89,12 @@ def test_other_decisions_that_cannot_be_said() -> None:
         SendFile("ab/x\n", (), ""),
         Answer(200, [("X-Gw-Action", "file")]),
     ):
-        with pytest.raises(wire.NotSayable):
-            wire.render(decision, "d", SIGNER)
+        with pytest.raises(rendering.NotSayable):
+            rendering.render(decision, "d", SIGNER)
 
 
 def test_a_token_survives_and_cannot_be_altered() -> None:
-    _, headers, _ = wire.render(Handle({"key": "ü"}), "d", SIGNER)
+    _, headers, _ = rendering.render(Handle({"key": "ü"}), "d", SIGNER)
     sealed = dict(headers)[b"x-gw-token"]
     assert SIGNER.open(sealed) == {"key": "ü"}
     for forged in (
@@ -114,8 +114,8 @@ def test_a_head_never_shows_secrets() -> None:
 
 def test_answers_without_a_body_have_no_length() -> None:
     for status in (204, 304):
-        assert b"content-length" not in dict(wire.render_answer(Answer(status))[1])
-    assert dict(wire.render_answer(Answer(200, [("Content-Length", "9")]))[1])[b"content-length"] == b"9"
+        assert b"content-length" not in dict(rendering.render_answer(Answer(status))[1])
+    assert dict(rendering.render_answer(Answer(200, [("Content-Length", "9")]))[1])[b"content-length"] == b"9"
 
 
 @pytest.mark.parametrize(
@@ -129,7 +129,7 @@ def test_answers_without_a_body_have_no_length() -> None:
     ],
 )
 def test_a_header_is_one_header(pair: tuple[str, str]) -> None:
-    with pytest.raises(wire.NotSayable):
-        wire.render(Answer(200, [pair]), "s3", SIGNER)
-    with pytest.raises(wire.NotSayable):
-        wire.render(SendFile("ab/c", [pair], ""), "s3", SIGNER)
+    with pytest.raises(rendering.NotSayable):
+        rendering.render(Answer(200, [pair]), "s3", SIGNER)
+    with pytest.raises(rendering.NotSayable):
+        rendering.render(SendFile("ab/c", [pair], ""), "s3", SIGNER)

@@ -5,7 +5,7 @@ from typing import Any, cast
 
 import pytest
 
-from gateway.decision import wire
+from gateway.decision import reading
 from gateway.decision.context import DecisionContext
 from gateway.decision.types import Answer
 from storage.decider import S3Decider
@@ -18,7 +18,7 @@ async def refused(method: str, target: str, *given: tuple[bytes, bytes]) -> Answ
     ctx = DecisionContext(nothing, nothing, nothing, nothing, SETTINGS, frozenset({"localhost"}))
     told = f"{method} 1.2.3.4 80  {target}"
     host = [(b"host", b"s3.localhost"), (b"x-forwarded-proto", b"http"), (b"x-gw-head", told.encode())]
-    decision = await S3Decider().decide(wire.read_head([*host, *given]), ctx)
+    decision = await S3Decider().decide(reading.read_head([*host, *given]), ctx)
     assert isinstance(decision, Answer)
     return decision
 

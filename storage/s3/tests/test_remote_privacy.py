@@ -7,7 +7,7 @@ from typing import cast
 
 import pytest
 
-from gateway.decision import wire
+from gateway.decision import reading
 from gateway.decision.types import Forward
 from storage.index import BucketInfo
 from storage.s3 import remote, sigv4
@@ -31,7 +31,7 @@ async def test_a_link_opened_by_somebody_signed_in_shows_the_backend_no_session(
     secrets = {"Cookie": "gatehouse_session_8080=s", "X-Api-Key": "mcp_a_b", "X-Tenant": "acme"}
     sent = {**secrets, **{f"x-amz-meta-{n}": "v" for n in range(metadata)}, "Range": "bytes=0-1"}
     raw = [(name.lower().encode(), value.encode()) for name, value in sent.items()]
-    head = wire.read_head([(b"host", b"localhost"), (b"x-gw-head", b"GET 1.2.3.4 80  /s3/docs/k"), *raw])
+    head = reading.read_head([(b"host", b"localhost"), (b"x-gw-head", b"GET 1.2.3.4 80  /s3/docs/k"), *raw])
     request = Request(head, Operation.GET_OBJECT, "docs", "k", {}, by_name(head), sigv4.UNSIGNED, ACCESS)
     forward = await remote.forward_read(request, BUCKET, cast(Front, _Front()))
     assert isinstance(forward, Forward) and forward.mask_errors
