@@ -79,7 +79,7 @@ class Api:
         query = {name: values[0] for name, values in parse_qs(scope["query_string"].decode()).items()}
         match scope["method"], scope["path"].strip("/").split("/"):
             case "GET", ["availability"]:
-                ok, reason = await self._instances.available()
+                ok, reason = await self._instances.means.available()
                 told = list(confinement.not_isolated())
                 await answer.json({"ok": ok, "reason": reason, "not_isolated": told})
             case "GET", ["instances"]:
@@ -134,7 +134,7 @@ class Api:
             return _BEAT
 
     async def _events(self) -> AsyncIterator[bytes]:
-        queue = self._instances.listen()
+        queue = self._instances.news.listen()
         try:
             yield _BEAT
             while True:
@@ -148,7 +148,7 @@ class Api:
                     return
                 yield f"{key}\n".encode()
         finally:
-            self._instances.leave(queue)
+            self._instances.news.leave(queue)
 
     async def _terminal(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         await receive()  # websocket.connect

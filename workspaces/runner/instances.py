@@ -3,38 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
-import os
-import signal
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
 from workspaces.providers.base import NotThere, Observed, Refused, Spec, State, Unavailable, Usage, Volume
-from workspaces.runner import confinement, usage
-from workspaces.runner.confinement import NoSandbox, Tools
+from workspaces.runner import holding, usage
 from workspaces.runner.destinations import Destinations
 from workspaces.runner.egress import Egress
 from workspaces.runner.gateway import Gateway
 from workspaces.runner.journal import Journal
+from workspaces.runner.means import Means
+from workspaces.runner.news import News
 from workspaces.runner.records import KEY, Record, Records
 from workspaces.runner.sandbox import STOPPED, Sandbox
 from workspaces.runner.settings import Settings
 from workspaces.runner.terminal import Terminal
-from workspaces.runner.usage import Process
 from workspaces.runner.volumes import Volumes, unavailable
 
 log = logging.getLogger(__name__)
 
-_LOOK_AGAIN_SECONDS = 10.0
-"""How long "no sandbox can be made here" holds before it is tried again."""
 _WATCH_SECONDS = 1.0
-_HURRY_SECONDS = 20.0
-"""A server starts at the platform's own priority, since somebody waits for it; then it gives way."""
-_NICE = 5
-_MOST_NEWS = 1000
 _LEAST_MEMORY = 32 << 20
 
 
@@ -59,11 +50,8 @@ class Instances:
         self.volumes = Volumes(settings.data / "volumes")
         self._destinations = Destinations(settings.egress_private, settings.closed_ports)
         self._known: dict[str, _Instance] = {}
-        self._listeners: set[asyncio.Queue[str]] = set()
-        self._tools: Tools | None = None
-        self._refusal = ""
-        self._looked_at = 0.0
-        self._looking = asyncio.Lock()
+        self.news = News()
+        self.means = Means(settings)
         self._watching: asyncio.Task[None] | None = None
         self._closing = False
         self._saves: set[asyncio.Task[None]] = set()
@@ -76,7 +64,7 @@ class Instances:
         self.volumes.recover()
         for record in self._records.load():
             self._instance(record.key).record = record
-        if (tools := await self._find()) is not None:
+        if (tools := await self.means.find()) is not None:
             await self.volumes.tidy(tools)
 
     async def close(self) -> None:
@@ -87,11 +75,6 @@ class Instances:
         running = [one.sandbox for one in self._known.values() if one.sandbox is not None]
         await asyncio.gather(*(sandbox.stop() for sandbox in running), return_exceptions=True)
         await asyncio.gather(*self._saves, return_exceptions=True)
-
-    async def available(self) -> tuple[bool, str]:
-        """Whether sandboxes can be made, else why not."""
-        found = await self._find()
-        return found is not None, self._refusal
 
     # What shall be
 
@@ -115,7 +98,7 @@ class Instances:
         async with self._held(key) as instance:
             await self._halt(instance)
             if volumes:
-                await self.volumes.remove(await self._need(), key)
+                await self.volumes.remove(await self.means.need(), key)
             folder = self._settings.sockets / key
             if folder.is_dir():
                 folder.rmdir()
@@ -124,7 +107,7 @@ class Instances:
             await self._save(instance)
             del self._known[key]
         if was is not None:
-            self._tell(key)
+            self.news.tell(key)
 
     async def restore(self, key: str, content: AsyncIterator[bytes]) -> None:
         """Raises Refused, Unavailable."""
@@ -132,7 +115,7 @@ class Instances:
             if instance.sandbox is not None:
                 raise Refused("It runs: stop it first.")
             try:
-                await self.volumes.restore(await self._need(), key, content)
+                await self.volumes.restore(await self.means.need(), key, content)
             except OSError as error:
                 raise unavailable(error) from error
 
@@ -173,17 +156,8 @@ class Instances:
 
     async def export(self, key: str) -> AsyncIterator[bytes]:
         """Raises NotThere, Unavailable."""
-        async for data in self.volumes.export(await self._need(), key):
+        async for data in self.volumes.export(await self.means.need(), key):
             yield data
-
-    def listen(self) -> asyncio.Queue[str]:
-        """Keys whose state changes from now on, "" when some were lost; to be given back to `leave`."""
-        queue: asyncio.Queue[str] = asyncio.Queue(_MOST_NEWS)
-        self._listeners.add(queue)
-        return queue
-
-    def leave(self, queue: asyncio.Queue[str]) -> None:
-        self._listeners.discard(queue)
 
     # Within
 
@@ -197,7 +171,7 @@ class Instances:
             and instance.record.digest == spec.digest()
         ):
             return
-        tools = await self._need()
+        tools = await self.means.need()
         await self._halt(instance)
         egress = Egress(self._destinations)
         gateway = Gateway(self._settings.plain_socket, self._settings.http_port, spec.offset)
@@ -213,7 +187,7 @@ class Instances:
                 instance.journal.prepare()
                 await sandbox.start(tools, volume, egress, gateway)
             except Unavailable:
-                self._tools, self._looked_at = None, 0.0  # what worked once may not any more
+                self.means.doubt()  # what worked once may not any more
                 raise
             except OSError as error:
                 raise unavailable(error) from error
@@ -222,7 +196,7 @@ class Instances:
             if not sandbox.is_over:
                 instance.record = Record(spec.key, spec.digest(), running=True, started_at=time.time())
                 instance.sandbox, instance.egress = sandbox, egress
-                self._tell(instance.key)
+                self.news.tell(instance.key)
             try:
                 await self._save(instance)
             except Unavailable:
@@ -249,7 +223,7 @@ class Instances:
         else:
             by_itself = f"Its command ended with {code}." if code < 128 else f"Signal {code - 128} ended it."
             instance.record = replace(started, exit_code=code, reason=why or by_itself)
-        self._tell(instance.key)
+        self.news.tell(instance.key)
         task = asyncio.create_task(self._save_quietly(instance))
         self._saves.add(task)
         task.add_done_callback(self._saves.discard)
@@ -308,58 +282,14 @@ class Instances:
             raise NotThere("There is no such workspace.")
         return instance
 
-    def _tell(self, key: str) -> None:
-        for queue in self._listeners:
-            try:
-                queue.put_nowait(key)
-            except asyncio.QueueFull:
-                while not queue.empty():
-                    queue.get_nowait()
-                queue.put_nowait("")
-
-    async def _need(self) -> Tools:
-        found = await self._find()
-        if found is None:
-            raise Unavailable(self._refusal)
-        return found
-
-    async def _find(self) -> Tools | None:
-        async with self._looking:
-            stale = time.monotonic() - self._looked_at > _LOOK_AGAIN_SECONDS
-            if self._tools is None and (stale or not self._looked_at):
-                self._looked_at = time.monotonic()
-                self._refusal = self._settings.problem()
-                if not self._refusal:
-                    try:
-                        self._tools = await asyncio.to_thread(confinement.find, self._settings.home)
-                    except NoSandbox as error:
-                        self._refusal = str(error)
-                    except OSError as error:
-                        self._refusal = f"No sandbox can be made: {error}"
-            return self._tools
-
     async def _watch(self) -> None:
-        """Hold what runs to its memory and its place behind the platform, as long as something runs."""
+        """Hold what runs, as long as something does."""
         while any(one.sandbox for one in self._known.values()):
             await asyncio.sleep(_WATCH_SECONDS)
             table = usage.processes()
             for instance in list(self._known.values()):
                 if instance.sandbox is not None:
-                    found = list(usage.below(table, instance.sandbox.pid))
-                    if time.monotonic() - instance.sandbox.started_at > _HURRY_SECONDS:
-                        usage.give_way(found, _NICE)
-                    self._hold(instance, instance.sandbox, found)
-
-    def _hold(self, instance: _Instance, sandbox: Sandbox, found: list[Process]) -> None:
-        limit = sandbox.spec.limits.memory_bytes
-        largest = usage.to_end(found, limit)
-        if largest is None:
-            return
-        said = f"gatehouse: the memory limit of {limit >> 20} MiB is reached; the largest process is ended\n"
-        instance.journal.write(said.encode())
-        sandbox.excuse(f"It took more memory than its limit of {limit >> 20} MiB.")
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(largest.pid, signal.SIGKILL)
+                    holding.hold(instance.sandbox, instance.journal, table)
 
 
 def _check(spec: Spec) -> None:
