@@ -61,6 +61,7 @@ ORDER BY number LIMIT $4
 """
 END = "SELECT storage_end_upload($1, $2, $3)"
 DROP_INTENT = "DELETE FROM storage_writeintent WHERE tenant_id = $1 AND id = $2"
+COMPLETES = "UPDATE storage_writeintent SET completes = $3 WHERE tenant_id = $1 AND id = $2"
 END_INTENT = """
 UPDATE storage_writeintent SET
     ended_at = clock_timestamp(), next_check_at = clock_timestamp(),
@@ -235,14 +236,17 @@ async def choose_parts(
 
 
 async def complete(conn: Connection, upload: UploadRow, put: PutCommit, intent: Intent | None) -> Done:
+    ends = (put.bucket.tenant_id, put.bucket.id, UUID(upload.id))
     async with conn.transaction():
-        if not await conn.fetchval(END, put.bucket.tenant_id, put.bucket.id, UUID(upload.id)):
-            raise errors.UploadGone
-        if intent is not None:  # of writes that overlap, this one too may be the one to verify
+        if intent is not None:
+            # Of writes that overlap, this one too may be the one to verify. The sweeper may have been faster.
             confirmed = Confirmed(intent, put.etag, put.size, put.version_id)
             (verdict,) = await commit_intents(conn, put.bucket.tenant_id, [confirmed])
             raise_refusal(verdict)
+            await conn.fetchval(END, *ends)
             return Done(None, put.version_id, False, None)
+        if not await conn.fetchval(END, *ends):
+            raise errors.UploadGone
         (done,) = await commit_changes(conn, put.bucket.tenant_id, [put])
         raise_refusal(done.verdict)
     return done

@@ -186,12 +186,18 @@ class ObjectIndex:
 
     # Writes to a remote backend.
 
-    async def begin_intent(self, put: PutCommit) -> Intent:
+    async def begin_intent(self, put: PutCommit, completes: UploadRow | None = None) -> Intent:
         """Journal a write before it is forwarded; `size` as announced, its etag and body are ignored.
 
-        Raises BucketGone, QuotaReached: what the backend then takes is never refused.
+        The upload that it `completes` ends with it, whoever commits it. Raises BucketGone, QuotaReached: what the
+        backend then takes is never refused.
         """
-        return await self._begin(put)
+        intent = await self._begin(put)
+        if completes is not None:
+            async with self._db.tenant(intent.tenant_id) as conn:
+                upload_id = UUID(completes.id)
+                await conn.execute(multipart.COMPLETES, intent.tenant_id, UUID(intent.id), upload_id)
+        return intent
 
     async def begin_delete_intent(self, delete: DeleteCommit) -> Intent:
         """Journal a delete before it is forwarded. Raises BucketGone."""
@@ -276,8 +282,8 @@ class ObjectIndex:
         """Commit `put` and end the upload in one transaction; the parts' blobs are removed later.
 
         Local: `choose_parts` → `BlobStore.join` → this. Remote: `begin_intent` → forward → this with the intent,
-        which ends it (and no quota refuses any more). Raises UploadGone (also when a second Complete was faster),
-        BucketGone, QuotaReached, PreconditionFailed.
+        which ends it: no quota refuses any more, nor an upload that is gone. Raises BucketGone, of a local one also
+        UploadGone (when a second Complete was faster), QuotaReached, PreconditionFailed.
         """
         async with (
             self._kept.writing([row_key(put.bucket, put.key)]),

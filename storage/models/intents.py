@@ -54,6 +54,7 @@ class WriteIntent(models.Model):
     holder = models.IntegerField(
         null=True, help_text="The decision process that will hear of its end; each start has another number."
     )
+    completes = models.UUIDField(null=True, help_text="Of a Complete: the upload that ends with it.")
     contested = models.BooleanField(
         default=False, help_text="Another write of the key was committed meanwhile."
     )

@@ -48,6 +48,8 @@ WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE da
 """
 _COMMIT = "SELECT storage_commit_intents(%s, %s::uuid[], %s::text[], %s::bigint[], %s, %s::text[])"
 
+_END_UPLOAD = "SELECT storage_end_upload(%s, %s, %s)"
+
 
 def settle(bucket: Bucket | None = None) -> int:
     """Ask the backends about remote writes that nobody committed or gave up; how many are settled now.
@@ -235,6 +237,10 @@ def _was_done(intent: WriteIntent, found: RemoteObject | None) -> bool:
     return row is None or row.etag != found.etag
 
 
+def _is_same(row: Object, found: RemoteObject) -> bool:
+    return (row.etag, row.size) == (found.etag, found.size)
+
+
 def _commit(intent: WriteIntent, found: RemoteObject | None) -> None:
     values: list[Any] = [
         intent.tenant_id,
@@ -245,6 +251,8 @@ def _commit(intent: WriteIntent, found: RemoteObject | None) -> None:
         [found.version_id or None if found else None],
     ]
     with transaction.atomic(), connection.cursor() as cursor:
+        if intent.completes is not None:
+            cursor.execute(_END_UPLOAD, [intent.tenant_id, intent.bucket_id, intent.completes])
         cursor.execute(_COMMIT, values)
         after_commit(realtime.ring, intent.tenant_id)
 
@@ -257,7 +265,7 @@ def _make_fit(intent: WriteIntent, found: RemoteObject | None) -> bool:
     """
     with transaction.atomic():
         row = Object.objects.filter(bucket_id=intent.bucket_id, key=intent.key).first()
-        fits = (row is None) if found is None else (row is not None and row.etag == found.etag)
+        fits = row is None if found is None else row is not None and _is_same(row, found)
         if fits:
             intent.delete()
             return True
@@ -266,6 +274,7 @@ def _make_fit(intent: WriteIntent, found: RemoteObject | None) -> bool:
         if found is not None:
             intent.content_type, intent.metadata = found.content_type, dict(found.metadata)
         intent.headers, intent.checksums, intent.tags, intent.parts = {}, {}, {}, None
+        intent.completes = None
         intent.save()
         _commit(intent, found)
     return True

@@ -177,7 +177,9 @@ async def test_a_remote_upload_ends_with_its_intent(
     upload = await index.create_upload(put(remote, "big"), remote_id="their-id")
     assert (await index.get_upload(remote, "big", upload.id)).remote_id == "their-id"
     whole = put(remote, "big", size=70, inline=None, blob=None, etag="x-2")
-    intent = await index.begin_intent(whole)
+    intent = await index.begin_intent(whole, upload)
+    async with db.wide() as conn:
+        assert (await conn.fetchval("SELECT completes FROM storage_writeintent")).hex == upload.id
     await index.complete_upload(upload, whole, intent)
     assert await journal(db) == []
     assert await usage(db, remote.tenant_id) == (70, 1, 0)
@@ -191,6 +193,7 @@ async def test_a_remote_upload_that_the_sweeper_saw_first_is_one_write(
     whole = put(remote, "big", size=70, inline=None, blob=None, etag="x-2")
     intent = await index.begin_intent(whole)
     await index.commit_intent(intent, etag="x-2")
+    await index.abort_upload(remote, "big", upload.id)  # which ends with its write
     await index.complete_upload(upload, whole, intent)
     assert await usage(db, remote.tenant_id) == (70, 1, 0)
     assert len(await events(db, remote.tenant_id)) == 1

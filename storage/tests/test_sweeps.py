@@ -290,6 +290,29 @@ def test_of_overlapping_writes_that_are_under_way_none_takes_the_others_doing(
     assert intents.settle() == 1
 
 
+def test_a_complete_whose_answer_nobody_heard_ends_its_upload(bucket: Bucket, far: FakeBackend) -> None:
+    stored = far.put("gh-docs", "k", b"hello")
+    with platform_scope("tests"):
+        ended, other = (
+            Upload.objects.create(
+                tenant=bucket.tenant, bucket=bucket, key="k", content_type="", writer="w", remote_id=f"far-{n}",
+                initiated_at=timezone.now(),
+            )
+            for n in range(2)
+        )  # fmt: skip
+        for upload in (ended, other):
+            UploadPart.objects.create(
+                tenant=bucket.tenant, upload=upload, number=1, size=5, etag="e", last_modified=timezone.now()
+            )
+        used(bucket, upload_bytes=10)
+    intent(bucket, size=5, parts=[{"size": 5, "checksums": {}}], completes=ended.pk)
+    assert intents.settle() == 1
+    assert outcome(bucket.tenant)[0] == [("k", 5, stored.etag)]
+    with platform_scope("tests"):
+        assert list(Upload.objects.all()) == [other]
+        assert (Usage.objects.get().bytes, Usage.objects.get().upload_bytes) == (5, 5)
+
+
 def test_what_won_is_not_described_as_what_lost(bucket: Bucket, far: FakeBackend) -> None:
     lost = far.put("gh-docs", "k", b"first")
     row(bucket, "k", etag=lost.etag, size=5)

@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from gateway.decision.types import Answer
+from storage.errors import UploadGone
 from storage.index import BucketInfo, PartRow, PutCommit, UploadRow
 from storage.s3 import answers, headers, signing
 from storage.s3.backend import Backend
@@ -92,7 +93,7 @@ async def store_part(
 async def complete_upload(
     upload: UploadRow, chosen: Sequence[PartRow], put: PutCommit, front: Front, asked: Mapping[str, str]
 ) -> Written:
-    """Complete the upload on the backend, then here. `asked` are the request's headers. Raises S3Error."""
+    """Complete the upload on the backend, then here. `asked` are the request's headers. Raises S3Error, UploadGone."""
     async with alone(put.expected, put.bucket, put.key, front, always=True):
         return await _complete(upload, chosen, put, front, asked)
 
@@ -107,16 +108,22 @@ async def _complete(
         for part in chosen
     )
     document = f'<CompleteMultipartUpload xmlns="http://s3.amazonaws.com/doc/2006-03-01/">{lines}</CompleteMultipartUpload>'
-    intent = await front.index.begin_intent(put)
-    async with journalled(intent, front):
-        done = await backend.texts_of(
-            "POST",
-            upload.key,
-            f"uploadId={uri_encode(upload.remote_id)}",
-            "ETag",
-            document.encode(),
-            wishes.of_condition(asked, backend.info),
-        )
+    intent = await front.index.begin_intent(put, upload)
+    try:
+        async with journalled(intent, front):
+            done = await backend.texts_of(
+                "POST",
+                upload.key,
+                f"uploadId={uri_encode(upload.remote_id)}",
+                "ETag",
+                document.encode(),
+                wishes.of_condition(asked, backend.info),
+            )
+    except S3Error as error:
+        if error.code == "NoSuchUpload":  # it ended there before, and its parts are not there any more
+            await front.index.abort_upload(put.bucket, upload.key, upload.id)
+            raise UploadGone from error
+        raise
     shown = await _shown(backend, upload.key)
     made = Written(
         etag_of(shown) or done.element.strip('"'),

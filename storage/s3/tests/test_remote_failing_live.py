@@ -126,6 +126,17 @@ def test_an_upload_whose_end_fails_there_can_be_ended_again(s3: Any, far: Unruly
     assert outcome(s3.abort_multipart_upload, **which) == "NoSuchUpload"
 
 
+def test_an_upload_that_its_backend_knows_no_more_is_over(s3: Any, far: Unruly) -> None:
+    """As when the process was killed after the backend had joined the parts, and the client asks again."""
+    which: dict[str, Any] = {"Bucket": "docs", "Key": "ended-there"}
+    upload = {**which, "UploadId": s3.create_multipart_upload(**which)["UploadId"]}
+    etag = s3.upload_part(**upload, PartNumber=1, Body=b"hello")["ETag"]
+    lines = {"Parts": [{"PartNumber": 1, "ETag": etag}]}
+    far.refusal, far.mood = (404, "NoSuchUpload"), "refuses"
+    assert outcome(s3.complete_multipart_upload, **upload, MultipartUpload=lines) == "NoSuchUpload"
+    assert not s3.list_multipart_uploads(Bucket="docs", Prefix="ended-there").get("Uploads")
+
+
 @pytest.mark.parametrize("there", [b"shorter", b"longer " * 10_000], ids=["shorter", "longer"])
 def test_a_copy_is_never_of_another_length_than_it_says(s3: Any, far: Unruly, there: bytes) -> None:
     source = {"Bucket": "docs", "Key": f"source-{len(there)}"}

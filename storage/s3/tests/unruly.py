@@ -83,7 +83,7 @@ class Unruly:
         if request.method == "PUT":
             return await self._put(request, path, mood)
         if request.method == "POST":
-            return await self._post(request, path)
+            return await self._post(request, path, mood)
         if mood in ("500", "503"):
             return web.Response(status=int(mood))
         if mood == "refuses":
@@ -106,11 +106,13 @@ class Unruly:
         tag = "0" * 32 if mood == "lies" else _etag(body)
         return web.Response(headers={"ETag": f'"{tag}"'})
 
-    async def _post(self, request: web.Request, path: str) -> web.StreamResponse:
+    async def _post(self, request: web.Request, path: str, mood: Mood) -> web.StreamResponse:
         """Uploads of one part. Complete answers in pieces, and with blanks first, as who joins much does."""
         if "uploads" in request.query:
             return web.Response(text="<R><UploadId>their-id</UploadId></R>")
         await request.read()
+        if mood == "refuses":
+            return self._refused()
         answer = web.StreamResponse()
         await answer.prepare(request)
         for piece in (" ", "\n ", "<R><ETag>&quot;", f"{_etag(self.objects[path][0])}&quot;</ETag></R>"):
