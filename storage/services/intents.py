@@ -27,7 +27,7 @@ from storage.index.lease import PROCESS
 from storage.models import Bucket, Object, ObjectVersion, Placement, WriteIntent
 from storage.providers import RemoteEntry, RemoteObject
 
-from . import backend_providers, far, version_order
+from . import backend_providers, far, removals, version_order
 
 Ask = Callable[[Callable[[], Any]], Any]
 
@@ -78,11 +78,7 @@ def settle(bucket: Bucket | None = None) -> int:
                     far.ask, tenant_id=bucket.tenant_id, backend_id=placement.backend_id, seconds=end - begun
                 )
             try:
-                forsaken = (
-                    intent.holder is not None
-                    and intent.holder not in holders
-                    and timezone.now() - intent.began_at > UNHEARD
-                )
+                forsaken = _is_forsaken(intent, holders)
                 settled += _settle(intent, placement, patience, ask, forsaken=forsaken)
             except (providers.ProviderError, crypto.CannotOpen, Unavailable, UpstreamTimeout) as e:
                 log.warning("write intent %s: %s", intent.pk, e)
@@ -96,6 +92,16 @@ def _holders() -> set[int]:
     with connection.cursor() as cursor:
         cursor.execute(PROCESSES, [PROCESS])
         return {number for (number,) in cursor.fetchall()}
+
+
+def _is_forsaken(intent: WriteIntent, holders: set[int]) -> bool:
+    """Whether whoever began it is gone. Deletes without a holder are the platform's own, which take no longer."""
+    age = timezone.now() - intent.began_at
+    if intent.holder is None:
+        return (
+            intent.kind == WriteIntent.Kind.DELETE and intent.ended_at is None and age > removals.LONGEST_CALL
+        )
+    return intent.holder not in holders and age > UNHEARD
 
 
 def _at_once(work: Callable[[], Any]) -> Any:

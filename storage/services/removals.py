@@ -43,9 +43,8 @@ _END = """
 UPDATE storage_writeintent SET ended_at = clock_timestamp() + %s, next_check_at = clock_timestamp()
 WHERE tenant_id = %s AND id = %s
 """
-_LONGEST_CALL = timedelta(
-    minutes=2
-)  # `storage.providers.s3.client` gives each of two attempts less than half
+# `storage.providers.s3.client` gives each of two attempts less than half.
+LONGEST_CALL = timedelta(minutes=2)
 _DROP = "DELETE FROM storage_writeintent WHERE tenant_id = %s AND id = %s"
 
 
@@ -177,7 +176,7 @@ def delete_remote(
         _execute(_END, [timedelta(0), bucket.tenant_id, intent], bucket)
         raise
     except UpstreamTimeout:
-        _execute(_END, [_LONGEST_CALL, bucket.tenant_id, intent], bucket)  # the call is still under way
+        _execute(_END, [LONGEST_CALL, bucket.tenant_id, intent], bucket)  # the call is still under way
         raise
     # A delete marker has the id that the backend gave it, or it could not be removed again.
     made = (done.version_id or None) if done.delete_marker and not version_id else None

@@ -34,7 +34,7 @@ from storage.models import (
     WriteIntent,
 )
 from storage.providers.fake import FakeBackend, FakeProvider
-from storage.services import intents, sweeps, usage
+from storage.services import intents, removals, sweeps, usage
 from storage.store import BlobStore, new_id, path_of
 from tenants.models import Tenant
 from tests import factories
@@ -363,6 +363,18 @@ def test_the_end_of_a_write_is_waited_for_while_its_process_is_there(
     intent(bucket, size=5, age=6000, holder=HOLDER)
     assert intents.settle() == 0
     assert outcome(bucket.tenant)[2] == ["put"]
+
+
+def test_a_delete_of_our_own_that_died_holds_up_nobody_for_long(bucket: Bucket, far: FakeBackend) -> None:
+    far.put("gh-docs", "k", b"there still")
+    intent(bucket, kind="delete", age=100)
+    assert intents.settle() == 0
+    with platform_scope("tests"):
+        WriteIntent.objects.update(
+            began_at=timezone.now() - removals.LONGEST_CALL, next_check_at=timezone.now()
+        )
+    assert intents.settle() == 1
+    assert outcome(bucket.tenant) == ([], [], [])
 
 
 def test_a_put_whose_process_is_gone_counts_nothing(bucket: Bucket, far: FakeBackend) -> None:
