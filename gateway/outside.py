@@ -5,8 +5,9 @@ from __future__ import annotations
 import ipaddress
 import socket
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as TooSlow
+from threading import Lock
 from typing import Any
 
 from aiohttp.abc import AbstractResolver
@@ -16,15 +17,32 @@ _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 _COMPATIBLE = ipaddress.ip_network("::/96")  # an IPv4 address inside, as RFC 4291 section 2.5.5.1 gave up
 _AZURE = ipaddress.ip_address("168.63.129.16")
 """Public by its number, and Azure's service of the machine that asks."""
-_resolvers = ThreadPoolExecutor(4, thread_name_prefix="resolve")
+_resolvers = ThreadPoolExecutor(64, thread_name_prefix="resolve")  # a silent name server keeps one for long
+_asked: dict[str, Future[list[str]]] = {}
+_asking = Lock()
 
 
 def addresses(host: str) -> list[str]:
-    """What a name or address stands for on this machine; nothing where it resolves to nothing (in time)."""
-    asked = _resolvers.submit(socket.getaddrinfo, host, None, type=socket.SOCK_STREAM)
+    """What a name or address stands for on this machine; nothing where it resolves to nothing (in time).
+
+    However many ask for a name at a time, it takes one thread.
+    """
+    with _asking:
+        asked = _asked.get(host)
+        if asked is None:
+            asked = _asked[host] = _resolvers.submit(resolved, host)
+            asked.add_done_callback(lambda _: _asked.pop(host, None))
     try:
-        return [str(found[4][0]) for found in asked.result(RESOLVE_SECONDS)]
-    except (OSError, TooSlow, UnicodeError):
+        return asked.result(RESOLVE_SECONDS)
+    except TooSlow:
+        return []
+
+
+def resolved(host: str) -> list[str]:
+    """The same for as long as the system's resolver takes."""
+    try:
+        return [str(found[4][0]) for found in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)]
+    except (OSError, UnicodeError):
         return []
 
 

@@ -17,12 +17,16 @@ import dns.rrset
 
 
 class NameServer:
-    """Answers over UDP from `records`, by (name, type); NXDOMAIN for any other name. `asked` lists the questions."""
+    """Answers over UDP from `records`, by (name, type); NXDOMAIN for any other name. `asked` lists the questions.
+
+    Of names that end with `ignored`, and while it is `silent` of all, it says nothing.
+    """
 
     def __init__(self) -> None:
         self.records: dict[tuple[str, str], list[str]] = {}
         self.asked: list[tuple[str, str]] = []
         self.silent = False
+        self.ignored: tuple[str, ...] = ()
         self.address = ""
 
     def answer(self, wire: bytes) -> bytes | None:
@@ -33,7 +37,7 @@ class NameServer:
             dns.rdatatype.to_text(question.rdtype),
         )
         self.asked.append((name, kind))
-        if self.silent:
+        if self.silent or name.endswith(self.ignored):
             return None
         response = dns.message.make_response(query)
         response.flags |= dns.flags.AA | dns.flags.RA
@@ -46,7 +50,7 @@ class NameServer:
 
 
 @contextmanager
-def name_server() -> Iterator[NameServer]:
+def name_server(port: int = 0) -> Iterator[NameServer]:
     served = NameServer()
 
     class Handler(socketserver.BaseRequestHandler):
@@ -55,7 +59,7 @@ def name_server() -> Iterator[NameServer]:
             if (answer := served.answer(wire)) is not None:
                 socket.sendto(answer, self.client_address)
 
-    with socketserver.ThreadingUDPServer(("127.0.0.1", 0), Handler) as server, _serving(server):
+    with socketserver.ThreadingUDPServer(("127.0.0.1", port), Handler) as server, _serving(server):
         served.address = f"127.0.0.1:{server.server_address[1]}"
         yield served
 

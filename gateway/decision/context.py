@@ -12,6 +12,7 @@ import redis.asyncio
 
 from gateway.decision.database import POOL_LABELS, POOL_TEXT, Database, DatabaseAddress
 from gateway.decision.limits import Limits
+from gateway.decision.names import Names
 from gateway.decision.registry import Registry
 from gateway.decision.snapshot import Snapshot, SnapshotPart
 from gateway.metrics import REGISTRY, Reading
@@ -45,6 +46,8 @@ class DecisionContext:
     """How often a caller may ask: `ctx.limits.take("<group>", caller, per_minute)`."""
     callers: "Callers" = field(default=cast("Any", None))
     """Who asks: `await ctx.callers.find(head, given)`. None in a process without Django's models."""
+    names: Names = field(default_factory=Names)
+    """The names that `http` dials: who bounds its look-ups calls `await ctx.names.find(host, askers)` first."""
 
     def is_public_host(self, host: str) -> bool:
         """Whether the platform itself (pages, API, path-style S3) is served under that host name.
@@ -79,9 +82,9 @@ async def open_context(registry: Registry, settings: Any) -> AsyncIterator[Decis
     db = Database(DatabaseAddress.from_django(settings))
     snapshot = Snapshot(registry.parts, db)
     timeout = aiohttp.ClientTimeout(total=60, connect=5)
-    connector = aiohttp.TCPConnector(
-        limit=0
-    )  # who calls bounds it by backend: one that stalls takes no other's
+    names = Names()
+    # Who calls bounds requests and look-ups by backend: one that stalls takes no other's.
+    connector = aiohttp.TCPConnector(limit=0, resolver=names, use_dns_cache=False)
     cache = redis.asyncio.Redis.from_url(
         settings.REDIS_URL, socket_timeout=2, socket_connect_timeout=2, max_connections=64
     )
@@ -97,6 +100,7 @@ async def open_context(registry: Registry, settings: Any) -> AsyncIterator[Decis
             snapshot=snapshot,
             db=db,
             http=http,
+            names=names,
             redis=cache,
             settings=settings,
             public_hosts=hosts_of(settings),
@@ -107,5 +111,6 @@ async def open_context(registry: Registry, settings: Any) -> AsyncIterator[Decis
         await snapshot.close()
         await callers.close()
         await http.close()
+        await names.close()
         await cache.aclose()
         await db.close()

@@ -13,6 +13,7 @@ from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 from yarl import URL
 
+from gateway.decision.names import Names
 from storage.index import BucketInfo
 from storage.s3 import dialling, signing
 from storage.s3.doubts import Doubts, is_of_our_key
@@ -72,9 +73,11 @@ class Backend:
         bucket: BucketInfo,
         doubts: Doubts,
         places: Places,
+        names: Names,
     ) -> None:
         self.info = info
         self._places = places
+        self._names = names
         self._doubts = doubts
         self._session = session
         self._bucket = bucket
@@ -96,7 +99,7 @@ class Backend:
         query = canonical_query(query)
         sent = signing.signed(self.info, method, where, query, headers or {}, UNSIGNED)
         try:
-            target = await dialling.target(self.info, where)
+            target = await dialling.target(self.info, where, self._names)
         except S3Error:
             self._doubts.note(self.info.id)
             raise

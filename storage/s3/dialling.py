@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 import ssl
-import time
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-from storage.providers.dialling import NotDialled, vetted
+from gateway.decision.names import Askers, Names
+from storage.providers.dialling import NotDialled, allowed
 from storage.s3.errors import S3Error
 from storage.s3.signing import Place
 from storage.snapshot import BackendInfo
 
-_KEEP_SECONDS: Final = 30.0
-_KEEP_AT_MOST: Final = 1024
-
-_kept: dict[str, tuple[float, str]] = {}
+_OF_BACKEND: Final = 4
+"""Names of one backend that are looked up at a time: without path style each of its buckets has one."""
+_OF_TENANT: Final = 8
+"""Names of all the backends that are one tenant's own."""
 
 
 class Target(NamedTuple):
@@ -31,7 +31,7 @@ def streams_here(backend: BackendInfo) -> bool:
     return bool(backend.ca_bundle)
 
 
-async def dial(backend: BackendInfo, where: Place) -> str:
+async def dial(backend: BackendInfo, where: Place, names: Names) -> str:
     """What the edge dials, host:port.
 
     Over HTTPS that is the name, for the certificate to be compared with: who points it elsewhere a moment later has
@@ -39,17 +39,18 @@ async def dial(backend: BackendInfo, where: Place) -> str:
     """
     if backend.may_be_private:
         return where.dial
-    address = await _address(where)
+    address = (await _addresses(backend, where, names))[0]
     if where.scheme == "https":
         return where.dial
     return f"{_bracketed(address)}:{where.dial.rpartition(':')[2]}"
 
 
-async def target(backend: BackendInfo, where: Place) -> Target:
-    """What our own client asks. Raises as `dial`."""
+async def target(backend: BackendInfo, where: Place, names: Names) -> Target:
+    """What our own client asks, whose resolver `names` is. Raises as `dial`, and for a name that does not resolve."""
+    addresses = await _addresses(backend, where, names)
     if backend.may_be_private:
-        return Target(where.origin, None)
-    address = await _address(where)
+        return Target(where.origin, None)  # any of its addresses, which are kept now
+    address = addresses[0]
     port = where.dial.rpartition(":")[2]
     return Target(f"{where.scheme}://{_bracketed(address)}:{port}", _host(where))
 
@@ -60,18 +61,22 @@ def trust(bundle: str) -> ssl.SSLContext:
     return ssl.create_default_context(cadata=bundle or None)
 
 
-async def _address(where: Place) -> str:
-    host, now = _host(where), time.monotonic()
-    until, address = _kept.get(host, (0.0, ""))
-    if until < now:
-        try:
-            address = (await asyncio.to_thread(vetted, host, may_be_private=False))[0]
-        except NotDialled as error:
-            raise S3Error("ServiceUnavailable", f"The bucket's backend cannot be reached: {error}.") from None
-        if len(_kept) >= _KEEP_AT_MOST:
-            _kept.clear()
-        _kept[host] = (now + _KEEP_SECONDS, address)
-    return address
+async def _addresses(backend: BackendInfo, where: Place, names: Names) -> Sequence[str]:
+    """What may be dialled, at least one: of a name that is slow to be found only this backend's requests wait."""
+    host = _host(where)
+    found = await names.find(host, _askers(backend))
+    try:
+        return allowed(host, found, may_be_private=backend.may_be_private)
+    except NotDialled as error:
+        raise S3Error("ServiceUnavailable", f"The bucket's backend cannot be reached: {error}.") from None
+
+
+def _askers(backend: BackendInfo) -> Askers:
+    # The backend comes first: what waits for one of its places must take none of the tenant's other backends'.
+    of_backend = (("backend", backend.id), _OF_BACKEND)
+    if backend.tenant_id is None:
+        return (of_backend,)
+    return (of_backend, (("tenant", backend.tenant_id), _OF_TENANT))
 
 
 def _host(where: Place) -> str:

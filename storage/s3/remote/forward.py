@@ -47,7 +47,7 @@ async def forward_read(request: Request, bucket: BucketInfo, front: Front) -> De
     wanted = await reading.wanted(request, bucket, front)
     where = signing.place(backend, bucket, request.key)
     sent = {name: value for name, value in wanted.sent.items() if name.startswith("x-amz-")}
-    forward = await _forward(request, backend, where, wanted.query, sent, UNSIGNED)
+    forward = await _forward(request, front, backend, where, wanted.query, sent, UNSIGNED)
     if "partNumber" in request.query and "range" in wanted.sent:
         forward.set_headers = {**forward.set_headers, "Range": wanted.sent["range"]}
     forward.set_response_headers = wanted.added
@@ -69,7 +69,7 @@ async def forward_put(request: Request, bucket: BucketInfo, front: Front) -> Dec
     put = await announced(request, bucket, front, promised.size)
     put = replace(put, checksums=wishes.of_checksum(promised.checksum, backend))
     sent = {**_kept(request, backend), **wanted}
-    forward = await _forward(request, backend, where, "", sent, request.payload_hash)
+    forward = await _forward(request, front, backend, where, "", sent, request.payload_hash)
     if not _is_sayable(forward):
         return Handle()
     told = _told(wanted) | dict(expiration.header(bucket, put))
@@ -100,7 +100,7 @@ async def forward_part(request: Request, bucket: BucketInfo, front: Front) -> De
     await front.check_room(bucket, promised.size)
     sent = {**_kept(request, backend), **customer}
     query = part_query(number, upload)
-    forward = await _forward(request, backend, where, query, sent, request.payload_hash)
+    forward = await _forward(request, front, backend, where, query, sent, request.payload_hash)
     if not _is_sayable(forward):
         return Handle()
     forward.commit = {
@@ -154,6 +154,7 @@ def _told(wanted: Mapping[str, str]) -> dict[str, str]:
 
 async def _forward(
     request: Request,
+    front: Front,
     backend: BackendInfo,
     where: signing.Place,
     query: str,
@@ -186,7 +187,7 @@ async def _forward(
         to_set, removed = sent, ["x-amz-*", *private]
     to_set = {**to_set, **recoded}
     return Forward(
-        dial=await dialling.dial(backend, where),
+        dial=await dialling.dial(backend, where, front.ctx.names),
         uri=where.path + (f"?{query}" if query else ""),
         scheme="https" if where.scheme == "https" else "http",
         set_headers=to_set,

@@ -54,7 +54,8 @@ async def journalled(intent: Intent, front: Front) -> AsyncIterator[None]:
 
 
 async def backend_of(bucket: BucketInfo, front: Front) -> Backend:
-    return Backend(front.ctx.http, await front.backend(bucket), bucket, front.doubts, front.places)
+    ctx = front.ctx
+    return Backend(ctx.http, await front.backend(bucket), bucket, front.doubts, front.places, ctx.names)
 
 
 async def announced(request: Request, bucket: BucketInfo, front: Front, size: int) -> PutCommit:
