@@ -19,6 +19,7 @@ from . import commits, listing, multipart
 from .batches import Batcher
 from .bell import Bell, Ringer
 from .commits import Change, Confirmed, Done, NewIntent
+from .ends import Ends
 from .kept import Kept
 from .rows import row_key
 from .types import (
@@ -51,6 +52,7 @@ class ObjectIndex:
         self._db = db
         self._kept = Kept(db, keep)
         self._ringer = Ringer(bell)
+        self._ends = Ends(db)
         self._changes: Batcher[Change, Done] = Batcher(
             self._commit_changes, lambda change: (change.bucket.id, change.key)
         )
@@ -61,6 +63,7 @@ class ObjectIndex:
         """Wait for the commits under way."""
         for batcher in (self._begins, self._changes, self._confirms):
             await batcher.close()
+        await self._ends.close()
         await self._ringer.close()
         await self._kept.close()
 
@@ -215,14 +218,12 @@ class ObjectIndex:
         return verdict != "settled"
 
     async def abandon_intent(self, intent: Intent) -> None:
-        """The backend said no: nothing was written."""
-        async with self._db.tenant(intent.tenant_id) as conn:
-            await conn.execute(multipart.DROP_INTENT, intent.tenant_id, UUID(intent.id))
+        """The backend said no: nothing was written. Where the database is away it is told later."""
+        await self._ends.tell(intent, multipart.DROP_INTENT)
 
     async def end_intent(self, intent: Intent) -> None:
-        """Nobody waits for the backend's answer any more: what it shows is looked at soon."""
-        async with self._db.tenant(intent.tenant_id) as conn:
-            await conn.execute(multipart.END_INTENT, intent.tenant_id, UUID(intent.id))
+        """Nobody waits for the backend's answer any more: what it shows is looked at soon. As `abandon_intent`."""
+        await self._ends.tell(intent, multipart.END_INTENT)
 
     # Multipart.
 

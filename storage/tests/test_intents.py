@@ -12,7 +12,7 @@ import pytest
 
 from gateway.decision.database import Database
 from storage import errors
-from storage.index import BucketInfo, DeleteCommit, ObjectIndex, PartRow
+from storage.index import BucketInfo, DeleteCommit, ObjectIndex, PartRow, ends
 from storage.index.lease import PROCESS
 from storage.services.intents import PROCESSES
 from tenants.models import Tenant
@@ -97,6 +97,30 @@ async def test_a_refused_write_leaves_nothing(index: ObjectIndex, remote: Bucket
     await index.abandon_intent(await index.begin_intent(put(remote, "k")))
     assert await journal(db) == []
     assert await events(db, remote.tenant_id) == []
+
+
+@pytest.mark.parametrize("outcome", ["ended", "abandoned"])
+async def test_an_end_is_told_once_the_database_is_back(
+    index: ObjectIndex, remote: BucketInfo, db: Database, monkeypatch: pytest.MonkeyPatch, outcome: str
+) -> None:
+    monkeypatch.setattr(ends, "PAUSE", 0.05)
+    intent = await index.begin_intent(put(remote, "k"))
+    for held in db._app._idle:
+        await held.conn.close()
+    with monkeypatch.context() as away:
+        away.setattr(db._app, "_address", replace(db.address, port=1))
+        await (index.end_intent(intent) if outcome == "ended" else index.abandon_intent(intent))
+        await asyncio.sleep(0.2)
+        assert await journal(db) == [("put", "k", False)]
+
+    async def open_ones() -> int:
+        async with db.wide() as conn:
+            return int(await conn.fetchval("SELECT count(*) FROM storage_writeintent WHERE ended_at IS NULL"))
+
+    async with asyncio.timeout(10):
+        while await open_ones():
+            await asyncio.sleep(0.02)
+    assert await journal(db) == ([("put", "k", False)] if outcome == "ended" else [])
 
 
 async def test_a_bucket_that_is_gone_takes_no_intent(index: ObjectIndex, remote: BucketInfo) -> None:

@@ -69,8 +69,8 @@ async def store(
     intent = await front.index.begin_intent(put)
     async with journalled(intent, front):
         answered = await send(backend, put.key, "", sent, content, checked)
-    done = Written(etag_of(answered), answered.get(VERSION), wishes.answered(answered, wanted))
-    await front.index.commit_intent(intent, done.etag, version_id=done.version_id)
+        done = Written(etag_of(answered), answered.get(VERSION), wishes.answered(answered, wanted))
+        await front.index.commit_intent(intent, done.etag, version_id=done.version_id)
     return done
 
 
@@ -150,9 +150,9 @@ async def delete(change: DeleteCommit, front: Front) -> DeleteOutcome:
         except S3Error as error:
             if error.code not in ("NoSuchKey", "NoSuchVersion"):
                 raise
-    is_marker = answered.get("x-amz-delete-marker") == "true"
-    made = answered.get(VERSION)
-    await front.index.commit_intent(intent, version_id=made if version_id is None else None)
+        is_marker = answered.get("x-amz-delete-marker") == "true"
+        made = answered.get(VERSION)
+        await front.index.commit_intent(intent, version_id=made if version_id is None else None)
     if not bucket.versioning:
         return DeleteOutcome(existed=row is not None)
     if version_id is not None and row is not None:

@@ -119,19 +119,19 @@ async def _complete(
                 document.encode(),
                 wishes.of_condition(asked, backend.info),
             )
+            shown = await _shown(backend, upload.key)
+            made = Written(
+                etag_of(shown) or done.element.strip('"'),
+                done.headers.get(VERSION) or shown.get(VERSION),
+                wishes.answered(done.headers or shown, {}),
+            )
+            put = replace(put, etag=made.etag, version_id=made.version_id, sse=None)
+            await front.index.complete_upload(upload, put, intent)
     except S3Error as error:
         if error.code == "NoSuchUpload":  # it ended there before, and its parts are not there any more
             await front.index.abort_upload(put.bucket, upload.key, upload.id)
             raise UploadGone from error
         raise
-    shown = await _shown(backend, upload.key)
-    made = Written(
-        etag_of(shown) or done.element.strip('"'),
-        done.headers.get(VERSION) or shown.get(VERSION),
-        wishes.answered(done.headers or shown, {}),
-    )
-    put = replace(put, etag=made.etag, version_id=made.version_id, sse=None)
-    await front.index.complete_upload(upload, put, intent)
     return made
 
 
