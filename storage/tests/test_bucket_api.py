@@ -18,7 +18,7 @@ from tests import factories
 pytestmark = pytest.mark.django_db
 
 BUCKETS = "/api/v1/storage/buckets"
-PUBLIC_READ = {
+PUBLIC_READ: dict[str, Any] = {
     "Version": "2012-10-17",
     "Statement": {
         "Sid": "Read",
@@ -108,7 +108,7 @@ def test_object_lock_stays(admin: Principal, bucket: str) -> None:
     assert sent(admin, "patch", bucket, {"versioning": "Suspended"})[0] == 409
 
 
-NO_POLICY = {"policy": None, "is_public": False, "warnings": []}
+NO_POLICY: dict[str, Any] = {"policy": None, "is_public": False, "warnings": []}
 
 
 def test_what_a_policy_says_in_vain_is_told(admin: Principal, bucket: str) -> None:

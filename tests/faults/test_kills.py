@@ -45,7 +45,9 @@ def test_of_a_child(instance: Instance, provider: Moto, name: str) -> None:
 
     def killed() -> bool:
         children = set(instance.pids(name)) - {instance.main_pid(name)}
-        with contextlib.suppress(ProcessLookupError, ValueError):  # it has just ended by itself, or there is none
+        with contextlib.suppress(
+            ProcessLookupError, ValueError
+        ):  # it has just ended by itself, or there is none
             os.kill(max(children), signal.SIGKILL)
             return True
         return False
