@@ -39,7 +39,7 @@ class Ends:
         except (DatabaseBusy, *LOST) as error:
             log.warning("the end of write intent %s will be told later: %s", intent.id, error)
             self._left[intent] = statement
-            if self._telling is None:
+            if self._telling is None or self._telling.done():
                 self._telling = asyncio.create_task(self._tell_later())
 
     async def close(self) -> None:
@@ -56,7 +56,6 @@ class Ends:
                 for intent, statement in list(self._left.items()):
                     await self._run(intent, statement)
                     del self._left[intent]
-        self._telling = None
 
     async def _run(self, intent: Intent, statement: str) -> None:
         async with self._db.tenant(intent.tenant_id) as conn:
