@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import cast
 
 import pytest
 
 from gateway.decision import reading
+from gateway.decision.names import Names
 from gateway.decision.types import Forward
 from storage.index import BucketInfo
 from storage.s3 import remote, sigv4
@@ -22,6 +24,8 @@ ACCESS = AccessKeyInfo("GH1", "secret", 1, "acme", 1, frozenset(), "ann")
 
 
 class _Front:
+    ctx = SimpleNamespace(names=Names())
+
     async def backend(self, bucket: BucketInfo) -> BackendInfo:
         return BACKEND
 
