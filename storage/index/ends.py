@@ -38,9 +38,13 @@ class Ends:
             await self._run(intent, statement)
         except (DatabaseBusy, *LOST) as error:
             log.warning("the end of write intent %s will be told later: %s", intent.id, error)
-            self._left[intent] = statement
-            if self._telling is None or self._telling.done():
-                self._telling = asyncio.create_task(self._tell_later())
+            self.tell_later(intent, statement)
+
+    def tell_later(self, intent: Intent, statement: str) -> None:
+        """The same in PAUSE seconds, without being waited for: also for who is cancelled."""
+        self._left[intent] = statement
+        if self._telling is None or self._telling.done():
+            self._telling = asyncio.create_task(self._tell_what_is_left())
 
     async def close(self) -> None:
         """Leave what could not be told: that this process is gone tells it."""
@@ -49,7 +53,7 @@ class Ends:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._telling
 
-    async def _tell_later(self) -> None:
+    async def _tell_what_is_left(self) -> None:
         while self._left:
             await asyncio.sleep(PAUSE)
             with contextlib.suppress(DatabaseBusy, *LOST):

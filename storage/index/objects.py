@@ -8,11 +8,13 @@ outcome is unknown: leave the blob, the sweep of blobs without a row decides.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 from uuid import UUID, uuid4
 
+from gateway.decision.database import LOST
 from storage.errors import VersionGone
 
 from . import commits, listing, multipart
@@ -197,9 +199,13 @@ class ObjectIndex:
         """
         intent = await self._begin(put)
         if completes is not None:
-            async with self._db.tenant(intent.tenant_id) as conn:
-                upload_id = UUID(completes.id)
-                await conn.execute(multipart.COMPLETES, intent.tenant_id, UUID(intent.id), upload_id)
+            try:
+                async with self._db.tenant(intent.tenant_id) as conn:
+                    upload_id = UUID(completes.id)
+                    await conn.execute(multipart.COMPLETES, intent.tenant_id, UUID(intent.id), upload_id)
+            except BaseException:  # cancellation too: the backend is not asked then
+                self._ends.tell_later(intent, multipart.DROP_INTENT)
+                raise
         return intent
 
     async def begin_delete_intent(self, delete: DeleteCommit) -> Intent:
@@ -302,9 +308,20 @@ class ObjectIndex:
     # Batches.
 
     async def _begin(self, change: Change) -> Intent:
+        """The journalled change. What nobody hears of may be journalled all the same, and is dropped."""
         new = NewIntent(uuid4().hex, change)
-        commits.raise_refusal(await self._begins.submit(change.bucket.tenant_id, new))
-        return Intent(new.id, change.bucket.tenant_id)
+        intent = Intent(new.id, change.bucket.tenant_id)
+        submitted = asyncio.ensure_future(self._begins.submit(intent.tenant_id, new))
+        try:
+            verdict = await asyncio.shield(submitted)
+        except asyncio.CancelledError:  # its batch goes on
+            submitted.add_done_callback(lambda _: self._ends.tell_later(intent, multipart.DROP_INTENT))
+            raise
+        except LOST:
+            self._ends.tell_later(intent, multipart.DROP_INTENT)
+            raise
+        commits.raise_refusal(verdict)
+        return intent
 
     async def _commit_changes(self, tenant_id: int, changes: Sequence[Change]) -> Sequence[Done]:
         names = [row_key(change.bucket, change.key) for change in changes]

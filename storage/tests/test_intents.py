@@ -8,11 +8,12 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import uuid4
 
+import asyncpg
 import pytest
 
 from gateway.decision.database import Database
 from storage import errors
-from storage.index import BucketInfo, DeleteCommit, ObjectIndex, PartRow, ends
+from storage.index import BucketInfo, DeleteCommit, ObjectIndex, PartRow, ends, multipart
 from storage.index.lease import PROCESS
 from storage.services.intents import PROCESSES
 from tenants.models import Tenant
@@ -121,6 +122,39 @@ async def test_an_end_is_told_once_the_database_is_back(
         while await open_ones():
             await asyncio.sleep(0.02)
     assert await journal(db) == ([("put", "k", False)] if outcome == "ended" else [])
+
+
+async def test_a_write_whose_caller_left_while_it_was_journalled_is_dropped(
+    index: ObjectIndex, remote: BucketInfo, db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ends, "PAUSE", 0.05)
+    async with db.wide() as conn, conn.transaction():
+        await conn.execute("LOCK TABLE storage_writeintent IN SHARE ROW EXCLUSIVE MODE")
+        caller = asyncio.create_task(index.begin_intent(put(remote, "k")))
+        await asyncio.sleep(0.2)
+        caller.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await caller
+        await asyncio.sleep(0.2)
+    await index._begins.close()
+    assert await journal(db) == [("put", "k", False)]
+    async with asyncio.timeout(10):
+        while await journal(db):
+            await asyncio.sleep(0.02)
+
+
+async def test_a_complete_that_could_not_name_its_upload_is_dropped(
+    index: ObjectIndex, remote: BucketInfo, db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ends, "PAUSE", 0.05)
+    upload = await index.create_upload(put(remote, "big"), remote_id="their-id")
+    with monkeypatch.context() as failing:
+        failing.setattr(multipart, "COMPLETES", "SELECT $1::bigint / 0, $2::uuid, $3::uuid")
+        with pytest.raises(asyncpg.DivisionByZeroError):
+            await index.begin_intent(put(remote, "big"), upload)
+    async with asyncio.timeout(10):
+        while await journal(db):
+            await asyncio.sleep(0.02)
 
 
 async def test_a_bucket_that_is_gone_takes_no_intent(index: ObjectIndex, remote: BucketInfo) -> None:
