@@ -11,9 +11,9 @@ from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
 from typing import Any
-from uuid import UUID
 
 from django.db import connection, transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from gateway import crypto
@@ -139,7 +139,11 @@ def _settle(
     assert provider.is_remote
     if not _is_given_up(intent) and _is_written_again(intent):
         # What shows may be the other's, whose answer is still to come.
-        if intent.ended_at is not None or intent.kind == WriteIntent.Kind.VERIFY:
+        if intent.kind == WriteIntent.Kind.VERIFY:
+            # One waits for all, or those of a busy key would fill the sweep.
+            _to_verify(intent).filter(began_at__lt=intent.began_at).delete()
+            return False
+        if intent.ended_at is not None:
             return False
         if intent.kind == WriteIntent.Kind.PUT or (placement.bucket.versioning and not intent.version_id):
             return _drop(intent, over=False, forsaken=forsaken)
@@ -147,7 +151,7 @@ def _settle(
     over = _is_over(intent, patience, forsaken=forsaken)
     place = placement.backend_bucket
     if placement.bucket.versioning:
-        verified = _to_verify(intent)
+        verified = list(_to_verify(intent).values_list("pk", flat=True))
         if intent.kind == WriteIntent.Kind.VERIFY and not verified:
             return True  # with another of its key
         there = ask(lambda: provider.versions_of(place, intent.key, versions=True))
@@ -197,10 +201,10 @@ def _drop(intent: WriteIntent, *, over: bool, forsaken: bool) -> bool:
     return False
 
 
-def _to_verify(intent: WriteIntent) -> list[UUID]:
-    """What one look at the backend settles: it shows what all of these have done."""
+def _to_verify(intent: WriteIntent) -> QuerySet[WriteIntent]:
+    """What one look at the backend settles: it shows what all of these have done, so the last stands for all."""
     same = WriteIntent.objects.filter(bucket_id=intent.bucket_id, key=intent.key)
-    return list(same.filter(kind=WriteIntent.Kind.VERIFY).values_list("pk", flat=True))
+    return same.filter(kind=WriteIntent.Kind.VERIFY)
 
 
 def _settle_version(intent: WriteIntent, bucket: Bucket, there: list[RemoteEntry]) -> bool:

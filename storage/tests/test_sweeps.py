@@ -290,6 +290,18 @@ def test_of_overlapping_writes_that_are_under_way_none_takes_the_others_doing(
     assert intents.settle() == 1
 
 
+def test_of_a_key_that_is_always_being_written_one_write_waits_to_be_verified(
+    bucket: Bucket, far: FakeBackend
+) -> None:
+    _, _, last = (intent(bucket, kind="verify", contested=True, size=1, age=age) for age in (90, 80, 70))
+    elsewhere = intent(bucket, "other", kind="verify", contested=True, size=1, age=99)
+    under_way = (intent(bucket, size=1, age=60), intent(bucket, "other", size=1, age=60))
+    assert intents.settle() == 0
+    with platform_scope("tests"):
+        left = set(WriteIntent.objects.values_list("pk", flat=True))
+    assert left == {one.pk for one in (last, elsewhere, *under_way)}
+
+
 def test_a_complete_whose_answer_nobody_heard_ends_its_upload(bucket: Bucket, far: FakeBackend) -> None:
     stored = far.put("gh-docs", "k", b"hello")
     with platform_scope("tests"):
