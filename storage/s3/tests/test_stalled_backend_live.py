@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -116,17 +117,19 @@ def test_one_tenant_leaves_places_at_it_to_others(stack: Stack, far: Unruly) -> 
 async def _crowd(of_hog: str, of_other: str, far: Unruly) -> None:
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http:
         crowd = [asyncio.create_task(_removed(http, of_hog)) for _ in range(140)]
-        while far.stalled < 96:
-            await asyncio.sleep(0.02)
-        other = asyncio.create_task(_removed(http, of_other))
-        # So long, and a little longer, do those wait who have no place.
-        async with asyncio.timeout(4):
+        async with asyncio.timeout(60):
+            while far.stalled < 96:
+                await asyncio.sleep(0.02)
+            other = asyncio.create_task(_removed(http, of_other))
             while far.stalled < 97:
                 await asyncio.sleep(0.02)
         assert far.stalled == 97
-        assert not any(one.done() for one in (*crowd, other))
         far.mood = "well"
-        assert {await one for one in (*crowd, other)} == {204}
+        assert await other == 204
+        answers = Counter([await one for one in crowd])
+        # Who has no place waits for one, five seconds at most, which a slow machine may take to come here.
+        assert answers[204] >= 96
+        assert answers.keys() <= {204, 503}
 
 
 async def _many(account: Account, stalling: list[Unruly], healthy: Unruly) -> None:
