@@ -14,9 +14,12 @@ import aiohttp
 import uvloop
 
 from gateway import outside
+from gateway.decision import names as subject
 from gateway.decision.names import Names
 from tests.names import name_server, web_server
 
+PATIENCE = 8.0
+"""Seconds in which none of those that stall is given up, in place of three: a slow machine gets to all meanwhile."""
 STALLING = [f"{n}.stalls.test" for n in range(40)]
 
 
@@ -25,7 +28,9 @@ async def _check(port: int) -> None:
     connector = aiohttp.TCPConnector(limit=0, resolver=names, use_dns_cache=False)
     async with aiohttp.ClientSession(connector=connector) as http:
         by_client = [
-            asyncio.create_task(http.get(f"http://{name}:{port}/", timeout=aiohttp.ClientTimeout(10)))
+            asyncio.create_task(
+                http.get(f"http://{name}:{port}/", timeout=aiohttp.ClientTimeout(3 * PATIENCE))
+            )
             for name in STALLING
         ]
         by_threads = [
@@ -35,18 +40,20 @@ async def _check(port: int) -> None:
         began = time.monotonic()
         async with http.get(f"http://well.test:{port}/") as answer:
             assert answer.status == 200
-        assert await asyncio.wait_for(loop.getaddrinfo("well.test", port), 1)
+        assert await asyncio.wait_for(loop.getaddrinfo("well.test", port), PATIENCE / 2)
         assert outside.addresses("well.test")
-        assert time.monotonic() - began < 1
+        assert time.monotonic() - began < PATIENCE / 2
         assert not any(one.done() for one in (*by_client, *by_threads))
         for one in await asyncio.gather(*by_client, return_exceptions=True):
             assert isinstance(one, aiohttp.ClientConnectorDNSError), one
-        assert time.monotonic() - began < 4
+        assert time.monotonic() - began < 1.5 * PATIENCE
         assert await asyncio.gather(*by_threads) == [[]] * 4
     await names.close()
 
 
 if __name__ == "__main__":
+    for module in (outside, subject):
+        vars(module)["RESOLVE_SECONDS"] = PATIENCE
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
     with name_server(53) as dns, web_server() as web:
         dns.ignored = (".stalls.test",)

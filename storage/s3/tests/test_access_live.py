@@ -319,7 +319,8 @@ def test_what_a_body_says_is_asked_of_the_policy_too(stack: Stack, owner: Accoun
     grant(stack, owner, reads | {"Principal": "*"})
     eventually(lambda: read(nobody, bucket, "t") == "ok")
     assert read(nobody, bucket, "private/a") == "AccessDenied"
-    assert tag(owner, level="secret") == "ok"
+    # Who comes from outside finds the bucket by another name than its tenant, so each sees a change at its own time.
+    eventually(lambda: tag(owner, level="secret") == "ok")
     assert read(nobody, bucket, "public/a") == "AccessDenied"
 
 

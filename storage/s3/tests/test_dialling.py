@@ -89,7 +89,8 @@ async def test_a_backend_of_staffs_is_looked_up_for_it_alone_too(
 async def test_names_that_stall_hurt_their_own_backend_alone(
     monkeypatch: pytest.MonkeyPatch, names: Names
 ) -> None:
-    monkeypatch.setattr("gateway.decision.names.RESOLVE_SECONDS", 0.3)
+    patience = "gateway.decision.names.RESOLVE_SECONDS"
+    monkeypatch.setattr(patience, 60)
     go_on = Event()
 
     def stalls(host: str) -> list[str]:
@@ -109,13 +110,14 @@ async def test_names_that_stall_hurt_their_own_backend_alone(
             return error.code
 
     try:
-        waiting = [asyncio.create_task(ask(stalled, bucket)) for bucket in buckets for _ in range(3)]
+        waiting = [asyncio.create_task(ask(stalled, bucket)) for bucket in buckets[1:] for _ in range(3)]
         await asyncio.sleep(0.1)
         assert await ask(tenants_other, BUCKET) == "198.41.0.4:9000"
         assert not any(one.done() for one in waiting)
-        assert set(await asyncio.gather(*waiting)) == {"ServiceUnavailable"}
-        assert await ask(stalled, buckets[-1]) == "ServiceUnavailable"  # the threads are still at it
+        monkeypatch.setattr(patience, 0.1)
+        assert await ask(stalled, buckets[0]) == "ServiceUnavailable"  # the threads are at the others
+        monkeypatch.setattr(patience, 60)
     finally:
         go_on.set()
-    await asyncio.sleep(0.1)
-    assert await ask(stalled, buckets[-1]) == "198.41.0.4:9000"
+    assert set(await asyncio.gather(*waiting)) == {"198.41.0.4:9000"}
+    assert await ask(stalled, buckets[0]) == "198.41.0.4:9000"

@@ -145,7 +145,9 @@ async def test_who_waits_has_the_next_place_in_order() -> None:
 async def test_a_wait_ends() -> None:
     async with callers(2, shared=True, patience=0.02) as at:
         await at.come(HOG, 3)
-        await asyncio.sleep(0.1)
+        async with asyncio.timeout(60):
+            while not at.refused:
+                await asyncio.sleep(0.01)
         assert (at.there, at.refused) == ({HOG: 2}, {HOG: 1})
 
 
