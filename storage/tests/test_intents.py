@@ -127,7 +127,7 @@ async def test_an_end_is_told_once_the_database_is_back(
 async def test_a_write_whose_caller_left_while_it_was_journalled_is_dropped(
     index: ObjectIndex, remote: BucketInfo, db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ends, "PAUSE", 0.05)
+    monkeypatch.setattr(ends, "PAUSE", 2.0)
     async with db.wide() as conn, conn.transaction():
         await conn.execute("LOCK TABLE storage_writeintent IN SHARE ROW EXCLUSIVE MODE")
         caller = asyncio.create_task(index.begin_intent(put(remote, "k")))
