@@ -24,7 +24,10 @@ document.addEventListener("htmx:afterSwap", (event) => {
   const dialog = event.detail.target.closest("dialog[data-loaded]");
   if (!dialog) return;
   open(dialog);
-  dialog.querySelector("[aria-invalid=true], [autofocus]")?.focus();
+  const first = dialog.querySelector("[aria-invalid=true]") ?? dialog.querySelector("[autofocus]");
+  // When it settles HTMX would give these the focus once more, whatever somebody types into by then.
+  for (const element of dialog.querySelectorAll("[autofocus]")) element.removeAttribute("autofocus");
+  first?.focus();
 });
 
 document.addEventListener("close", (event) => {

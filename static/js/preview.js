@@ -8,7 +8,7 @@ async function show(box) {
   const url = box.dataset.preview;
   delete box.dataset.preview;
   try {
-    const answer = await fetch(url, { headers: { Range: `bytes=0-${MOST - 1}` } });
+    const answer = await fetch(url, { cache: "no-store", headers: { Range: `bytes=0-${MOST - 1}` } });
     if (!answer.ok) throw refusal(answer.status, await answer.text());
     box.textContent = new TextDecoder().decode((await answer.arrayBuffer()).slice(0, MOST));
   } catch (error) {

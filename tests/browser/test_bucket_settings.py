@@ -160,6 +160,23 @@ def test_an_object_deleted_and_brought_back(page: Page, window: Window, account:
     assert not serious(page)
 
 
+def test_in_a_dialog_the_field_to_be_mended_has_the_focus(
+    window: Window, page: Page, account: Account
+) -> None:
+    window.allow("422")
+    page.goto("/app/access-keys")
+    page.get_by_role("link", name="New access key").first.click()
+    expect(page.get_by_label("Name", exact=True)).to_be_focused()
+    page.get_by_label("Name", exact=True).fill("backup")
+    page.get_by_text("What it is limited to").click()
+    networks = page.get_by_label("Taken from these addresses only")
+    networks.fill("nowhere")
+    page.get_by_role("button", name="Create key").click()
+    expect(networks).to_have_attribute("aria-invalid", "true")
+    page.wait_for_timeout(100)  # HTMX has settled
+    expect(networks).to_be_focused()
+
+
 def test_a_key_is_limited(page: Page, stack: Stack, account: Account) -> None:
     account.bucket("docs")
     page.goto("/app/access-keys")
